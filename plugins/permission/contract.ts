@@ -1,0 +1,35 @@
+import type { Decide, Notify } from "graft"
+
+/** `action` is a verb (read, ls, glob, grep, write, edit, bash, net …), `resource` what it is done to: a real path, a command line, a URL. */
+export interface PermissionAsk { action: string; resource: string; /** Shown to a person beside it, e.g. a diff, or where a link really leads. */ detail?: string; session?: string; call?: string; /** The rule that "always" would save. */ rule?: string }
+/** `rule` is the text of the deciding rule, e.g. `bash:git *`; `source` where it stands (flag, saved, file:line, default, plugin@gen). */
+export interface Verdict { effect: "allow" | "ask" | "deny"; rule: string; source: string; reason?: string }
+export interface PendingAsk extends PermissionAsk { id: string; location: string; verdict: Verdict; since: number }
+export type Reply = "once" | "always" | "deny"
+/** `unanswered`: nobody is there who could answer. */
+export type Answer = { allowed: true; verdict: Verdict } | { allowed: false; verdict: Verdict; because: "denied" | "unanswered" | "interrupted" }
+
+/** Rules are `action[:pattern]`, `*` any text; deny beats all; then the nearest layer that matches: flag, saved, project, user, default. */
+export interface Permission {
+  evaluate(ask: PermissionAsk): Promise<Verdict>
+  /** Evaluates; where the verdict is `ask` and a face that answers is there, waits for that person. */
+  request(ask: PermissionAsk, wait?: { signal?: AbortSignal }): Promise<Answer>
+  pending(): Promise<PendingAsk[]>
+  reply(id: string, reply: Reply): Promise<void>
+  rules(): Promise<{ effect: "allow" | "ask" | "deny"; rule: string; source: string }[]>
+  /** Forgets a saved answer. */
+  forget(rule: string): Promise<boolean>
+}
+
+/** A face that can put a question to a person now. */
+export interface Face { id: string; answers: boolean }
+
+declare module "graft" {
+  interface Services { permission: Permission }
+  interface Slots { face: Face }
+  interface Events {
+    "permission.asked": Notify<PendingAsk>
+    "permission.replied": Notify<{ id: string; reply: Reply | "interrupted"; session?: string }>
+    "permission.evaluate": Decide<PermissionAsk, Verdict>
+  }
+}

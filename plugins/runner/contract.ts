@@ -1,0 +1,25 @@
+import type { Mutate } from "graft"
+import type { TurnRequest } from "../llm/contract.ts"
+import type { Ended } from "../session/contract.ts"
+
+/** One coordinator a location: one drain a session at a time, sessions beside each other. */
+export interface Runner {
+  /** Promotes eligible input and works until none is left; nothing when there is none. Returns when the drain was started or joined. */
+  wake(session: string): Promise<void>
+  /** Makes at least one provider attempt; refills the allowance of 25 turns. */
+  run(session: string): Promise<void>
+  interrupt(session: string, reason?: string): Promise<void>
+  /** The end of the drain that runs now, or undefined when idle. */
+  ended(session: string): Promise<Ended | undefined>
+  active(): Promise<string[]>
+}
+
+declare module "graft" {
+  interface Services { runner: Runner }
+  interface Events {
+    /** The request as it will be sent. */
+    "turn.request": Mutate<TurnRequest>
+    /** What came back, before it is settled: text parts may be changed, tool calls dropped. */
+    "turn.response": Mutate<{ session: string; model: string; finish: string; parts: ({ kind: "text" | "reasoning"; text: string } | { kind: "tool"; call: string; name: string; input: string })[] }>
+  }
+}

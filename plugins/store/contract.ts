@@ -1,0 +1,40 @@
+import type { Notify } from "graft"
+
+export type SqlValue = string | number | bigint | null | Uint8Array
+export type Params = readonly SqlValue[]
+export interface Statement { sql: string; params?: Params; /** Exact number of rows it must change; another number rolls this work back (`store.conflict`). */ expect?: number }
+
+/** Valid only inside the `write` that received it; everything is synchronous. */
+export interface Tx {
+  run(sql: string, params?: Params): { changes: number }
+  get<T = Record<string, SqlValue>>(sql: string, params?: Params): T | undefined
+  all<T = Record<string, SqlValue>>(sql: string, params?: Params): T[]
+}
+
+/** `id` counts from 1 per owner. `minReader` is the lowest step a program must know to open the database afterwards. */
+export interface Migration { id: number; name: string; sql: string; minReader?: number }
+
+/**
+ * The one SQLite database of this home (WAL, synchronous=FULL). Errors carry `code`: `store.newer` (made by a newer
+ * version), `store.readonly`, `store.full`, `store.busy`, `store.conflict` (an `expect` was not met), `store.corrupt`.
+ */
+export interface Store {
+  /** All work of one tick shares one BEGIN IMMEDIATE; each has a savepoint, so a throw undoes that work alone. Resolves after the commit is on disk. */
+  write<T>(work: (tx: Tx) => T): Promise<T>
+  get<T = Record<string, SqlValue>>(sql: string, params?: Params): Promise<T | undefined>
+  all<T = Record<string, SqlValue>>(sql: string, params?: Params): Promise<T[]>
+  /** Applies what is missing, in one transaction, serialised across processes; a backup is made first when rows exist. Idempotent. */
+  migrate(owner: string, steps: readonly Migration[]): Promise<void>
+  /** Content-addressed files beside the database: written to a temporary name, synced, renamed. */
+  putBlob(bytes: Uint8Array | string, media?: string): Promise<{ sha256: string; bytes: number }>
+  getBlob(sha256: string): Promise<Uint8Array | undefined>
+  info(): Promise<{ file: string; bytes: number; version: string; journal: string; synchronous: number; commits: number; writes: number }>
+}
+
+declare module "graft" {
+  interface Services { store: Store }
+  interface Events {
+    "store.opened": Notify<{ file: string; version: string }>
+    "store.migrated": Notify<{ owner: string; from: number; to: number }>
+  }
+}

@@ -1,0 +1,81 @@
+import type { Mutate, Notify } from "graft"
+import type { StandardSchemaV1 } from "@standard-schema/spec"
+import type { ToolSpec } from "../llm/contract.ts"
+import type { PermissionAsk } from "../permission/contract.ts"
+
+export type Effect = "read" | "write" | "run" | "net"
+/** What a crash between start and end means: run it again, look whether it happened, or nobody knows. */
+export type Recovery = "rerun" | "probe" | "unknown"
+
+export interface ToolContext {
+  session: string
+  call: string
+  /** Where relative paths start; and the real path of the project. */
+  directory: string
+  location: string
+  signal: AbortSignal
+  /** Shown live, latest wins; never stored. */
+  progress(update: { title?: string; output?: string }): void
+  /** Asks permission in mid-call (throws `tool.denied` when not allowed). */
+  permit(ask: PermissionAsk): Promise<void>
+}
+export type ToolResult = string | { output: string; title?: string; metadata?: Record<string, unknown>; /** The tool ran, and its answer is a failure, e.g. an exit code. */ failed?: boolean }
+
+/** JSON Schema as is, or any Standard Schema. */
+export type ToolInput = StandardSchemaV1 | Record<string, unknown>
+export interface ToolDefinition<S extends ToolInput = any> {
+  name: string
+  description: string
+  input: S
+  execute(input: S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : any, context: ToolContext): ToolResult | Promise<ToolResult>
+  /** Default ["run"]. */
+  effects?: readonly Effect[]
+  /** Default "unknown"; "rerun" where effects are only ["read"]. */
+  recovery?: Recovery
+  /** What must be allowed before it starts. Default: `{ action: name, resource: "" }` unless its effects are only ["read"]. */
+  permission?(input: any, context: Pick<ToolContext, "directory" | "location">): PermissionAsk | PermissionAsk[] | undefined | Promise<PermissionAsk | PermissionAsk[] | undefined>
+  /** Output beyond this is kept as a blob, and the model is told how to read on. Default 2,000 lines, 51,200 bytes, 10 minutes. */
+  limits?: { lines?: number; bytes?: number; milliseconds?: number }
+}
+export interface ToolInfo extends ToolSpec { owner: string; effects: readonly Effect[]; recovery: Recovery }
+
+export interface ToolCall { id: string; name: string; /** JSON text as the model wrote it. */ input: string; session: string; directory: string }
+export type Outcome = "ok" | "error" | "denied" | "blocked" | "invalid" | "unknown-tool" | "interrupted"
+/** `output` is what the model reads. `blocked`: permission is needed and nobody can answer; `rule` names it. */
+export interface Settlement { outcome: Outcome; output: string; title?: string; metadata?: Record<string, unknown>; rule?: string; truncated?: boolean; bytes: number; blob?: string; milliseconds: number }
+export interface Settling {
+  signal: AbortSignal
+  /** Awaited right before the effect: what must be durable first is. */
+  started(): Promise<void>
+  waiting?(ask: PermissionAsk): void | Promise<void>
+  progress?(update: { title?: string; output?: string }): void
+}
+
+/** What one turn advertised, held still: the definitions that the model saw are the ones that run. Dispose it at the turn's end. */
+export interface ToolSet {
+  tools: ToolSpec[]
+  recovery(name: string): Recovery
+  settle(call: ToolCall, settling: Settling): Promise<Settlement>
+  dispose(): void
+}
+
+export interface Tools {
+  register<S extends ToolInput>(definition: ToolDefinition<S>): () => void
+  list(): Promise<ToolInfo[]>
+  advertise(): Promise<ToolSet>
+}
+
+declare module "graft" {
+  interface Services { tool: Tools }
+  interface Slots { tool: ToolDefinition }
+  interface Events {
+    "tool.added": Notify<{ tool: ToolInfo }>
+    "tool.updated": Notify<{ tool: ToolInfo }>
+    "tool.removed": Notify<{ tool: ToolInfo }>
+    /** What the model will be told of a tool. */
+    "tool.definition": Mutate<{ name: string; description: string; inputSchema: Record<string, unknown> }>
+    /** Before permission: change the input, or set a verdict: deny, ask, or an answer. */
+    "tool.before": Mutate<{ call: string; session: string; name: string; input: unknown; verdict?: { deny: string } | { ask: string } | { answer: string } }>
+    "tool.after": Mutate<{ call: string; session: string; name: string; input: unknown; outcome: Outcome; output: string; title?: string }>
+  }
+}
