@@ -3,10 +3,11 @@
  * here is data or a verb; the kernel itself decides nothing about when to use them.
  */
 import type { Definition } from "./instance.ts"
+import type { LogEntry } from "./vocabulary.ts"
 
 export type RootKind = "built-in" | "package" | "user" | "project"
 
-/** A directory whose direct children are plugins. `location` binds it to one project; `guarded` asks `plugin.admit` first. */
+/** A directory whose direct children are plugins. A relative `dir` is looked up in each location that opens; `guarded` asks `plugin.admit` first. */
 export interface Root { dir: string; kind?: RootKind; per?: "process" | "location"; location?: string; guarded?: boolean }
 
 export type Status = "live" | "loading" | "waiting" | "failed" | "disabled" | "refused" | "dormant"
@@ -72,6 +73,8 @@ export interface Control {
   inspect(): KernelView
   /** The last 1,000 transactions, oldest first. */
   journal(plugin?: string): JournalEntry[]
+  /** The last 1,000 lines that plugins logged, oldest first. */
+  logs(plugin?: string): LogEntry[]
   /** Back to the last good closure before the live one; the present hash is refused until its bytes change. */
   undo(plugin: string, reason?: string, location?: string): Promise<void>
   /** Ignores changes on disk for this plugin until unpinned. */

@@ -61,7 +61,8 @@ export interface Words<S = unknown, O = unknown> {
   readonly options: O
   readonly kernel: Control
 
-  /** Listens. In a location's realm: to that location and to the process; at the root: to everything told anywhere. */
+  /** Listens. In a location's realm: to that location and to the process; at the root: to everything told anywhere. "*" hears all that is told. */
+  on(event: "*", handler: (payload: unknown, meta: Meta) => unknown, options?: ListenOptions): Remove
   on<E extends Of<"notify">>(event: E, handler: (payload: Field<E, "payload">, meta: Meta) => unknown, options?: ListenOptions): Remove
   on<E extends Of<"mutate">>(event: E, handler: (draft: Draft<Field<E, "value">>, meta: Meta) => void | Promise<void>, options?: ListenOptions): Remove
   on<E extends Of<"decide">>(event: E, handler: (ask: Field<E, "ask">, meta: Meta) => Field<E, "answer"> | undefined | Promise<Field<E, "answer"> | undefined>, options?: ListenOptions): Remove
@@ -86,8 +87,8 @@ export interface Words<S = unknown, O = unknown> {
   onCommit(work: () => void | Promise<void>): void
   /** Runs when this generation closes: last in, first out, each bounded. */
   defer(cleanup: Cleanup): void
-  /** Work in the background from commit on; its signal aborts with this generation. */
-  fork(work: (signal: AbortSignal) => Promise<void>): void
+  /** Work in the background from commit on; its signal aborts with this generation. `hold`: a retiring generation waits for it, at most ten minutes. */
+  fork(work: (signal: AbortSignal) => Promise<void>, options?: { hold?: boolean }): void
   every(milliseconds: number, work: () => void | Promise<void>): Remove
   timeout(milliseconds: number, work: () => void | Promise<void>): Remove
 }

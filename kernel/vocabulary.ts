@@ -34,6 +34,11 @@ export interface Events {
   "plugin.reverted": Notify<PluginFact & { reason: string }>
   /** A plugin is gone: its file was deleted, or it was disabled. */
   "plugin.removed": Notify<PluginFact & { reason: string }>
+  /** A plugin wrote a line with `graft.log`. */
+  "plugin.logged": Notify<LogEntry>
+  /** A project's realm opened, or closed ten minutes after its last lease. */
+  "location.opened": Notify<{ location: string }>
+  "location.closed": Notify<{ location: string }>
   /** A handler, method, timer or fork of a plugin threw, timed out or left a rejection unhandled. */
   "kernel.fault": Notify<Fault>
   /** May this content be compiled and evaluated? Asked for roots marked `guarded`; no answer is no. */
@@ -42,6 +47,8 @@ export interface Events {
 
 /** `graft`-wide identity of one activation. `gen` counts per plugin and realm, from 1; 0 where none came to be. */
 export interface PluginFact { plugin: string; gen: number; realm: string; file?: string }
+
+export interface LogEntry { at: number; plugin: string; gen: number; realm: string; level: "debug" | "info" | "warn" | "error"; text: string }
 
 /** `kind` says how it went wrong; `where` is file:line in the author's own source when known. */
 export interface Fault {

@@ -1,0 +1,38 @@
+/** Time as a value, so that every deadline can be tested without waiting. */
+import { KernelError } from "./errors.ts"
+
+export interface Clock {
+  /** Milliseconds since the epoch, with fractions. */
+  now(): number
+  /** Runs once after so many milliseconds; the returned function cancels. */
+  after(milliseconds: number, work: () => void): () => void
+}
+
+export const systemClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  after(milliseconds, work) {
+    const timer = setTimeout(work, Math.min(milliseconds, 2 ** 31 - 1))
+    return () => clearTimeout(timer)
+  },
+}
+
+/** The one bound on a wait: settles as `work` does, or rejects with `Timeout` (the work itself goes on, unobserved). */
+export function within<T>(clock: Clock, milliseconds: number, what: string, work: PromiseLike<T>): Promise<T> {
+  if (milliseconds === Infinity) return Promise.resolve(work)
+  return new Promise<T>((resolve, reject) => {
+    const cancel = clock.after(milliseconds, () => reject(new KernelError("Timeout", `${what} did not end within ${milliseconds} ms`)))
+    work.then((value) => (cancel(), resolve(value)), (error) => (cancel(), reject(error)))
+  })
+}
+
+/** A promise with its handles, for waits that somebody else ends. */
+export const deferred = <T = void>(): PromiseWithResolvers<T> => Promise.withResolvers<T>()
+
+/** The kernel's bounds, in milliseconds unless said. */
+export const BOUNDS = {
+  settle: 30, settleMost: 1_000, young: 250, rereads: [50, 100, 200], vanish: 150,
+  load: 10_000, leg: 1_000, setup: 10_000, migrate: 100, onCommit: 5_000,
+  finalizer: 5_000, finalizers: 15_000, call: 5_000, handler: 5_000, notify: 30_000,
+  drain: 30_000, stream: 600_000, grace: 2_000, retiring: 3, idleLocation: 600_000,
+  cap: 1_000, depth: 16, journal: 1_000, sources: 5,
+} as const

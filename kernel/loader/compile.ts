@@ -1,0 +1,126 @@
+/**
+ * Source to a function body: oxc strips types and JSX, then turns the module into the form of Vite's module runner
+ * (live bindings, top-level await, import.meta). What oxc cannot do falls to jiti's compiler. Results are kept by
+ * content, in memory and in a private directory, so that a warm start loads no compiler at all.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { extname, join } from "node:path"
+import { KernelError } from "../errors.ts"
+import { sha256 } from "./files.ts"
+
+export interface Compiled {
+  /** Body of an async function over the names of `PARAMETERS`; or a CommonJS body. */
+  code: string
+  format: "esm" | "cjs"
+  deps: string[]
+  dynamicDeps: string[]
+  /** Source maps from `code` back to the author's text, to be looked up in order. */
+  maps: { mappings: string }[]
+}
+
+export const PARAMETERS = ["__vite_ssr_exports__", "__vite_ssr_import__", "__vite_ssr_dynamic_import__", "__vite_ssr_exportAll__", "__vite_ssr_import_meta__"] as const
+const VERSION = "1"
+const MOST_IN_MEMORY = 2_000
+const MOST_ON_DISK = 4_000
+const LANGUAGES: Record<string, "ts" | "tsx" | "js" | "jsx"> = { ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx", ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" }
+
+export const isSource = (path: string): boolean => extname(path) in LANGUAGES
+
+/** The source does not compile. `where` is file:line:column, `frame` the lines around it. */
+export class SourceError extends KernelError {
+  readonly where: string
+  readonly frame: string
+  constructor(message: string, where: string, frame: string) {
+    super("Invalid", `${where}: ${message}`)
+    this.where = where
+    this.frame = frame
+  }
+}
+
+export class Compiler {
+  readonly #directory: string | undefined
+  readonly #memory = new Map<string, Compiled>()
+  #pruned = false
+
+  constructor(directory: string | undefined) { this.#directory = directory }
+
+  async compile(path: string, source: string, hash: string, commonjs: boolean): Promise<Compiled> {
+    const key = sha256(`${VERSION} ${extname(path)} ${commonjs} ${path} ${hash}`)
+    const known = this.#memory.get(key) ?? this.#load(key)
+    const compiled = known ?? (await transform(path, source, commonjs))
+    if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!)
+    this.#memory.set(key, compiled)
+    if (!known) this.#save(key, compiled)
+    return compiled
+  }
+
+  #load(key: string): Compiled | undefined {
+    if (!this.#directory) return undefined
+    try { return JSON.parse(readFileSync(join(this.#directory, `${key}.json`), "utf8")) as Compiled } catch { return undefined }
+  }
+
+  /** A cache that cannot be written is only slower. */
+  #save(key: string, compiled: Compiled): void {
+    if (!this.#directory) return
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+      const temporary = join(this.#directory, `.${key}.${process.pid}`)
+      writeFileSync(temporary, JSON.stringify(compiled), { mode: 0o600 })
+      renameSync(temporary, join(this.#directory, `${key}.json`))
+      if (!this.#pruned) this.#prune(this.#directory)
+      this.#pruned = true
+    } catch { /* read-only or full */ }
+  }
+
+  #prune(directory: string): void {
+    const names = readdirSync(directory)
+    if (names.length <= MOST_ON_DISK) return
+    const aged = names.map((name) => ({ name, at: statSync(join(directory, name)).mtimeMs })).sort((a, b) => a.at - b.at)
+    for (const { name } of aged.slice(0, aged.length - MOST_ON_DISK / 2)) rmSync(join(directory, name), { force: true })
+  }
+}
+
+async function transform(path: string, source: string, commonjs: boolean): Promise<Compiled> {
+  if (source.includes("\0")) throw new SourceError("this is a binary file, not source text", `${path}:1`, "")
+  const { transformSync, moduleRunnerTransformSync } = await import("oxc-transform")
+  const language = LANGUAGES[extname(path)]!
+  const maps: Compiled["maps"] = []
+  let code = source
+  if (language !== "js") {
+    const plain = transformSync(path, source, { lang: language, sourcemap: true })
+    if (plain.errors.length) throw sourceError(path, source, plain.errors[0]!)
+    code = plain.code
+    if (plain.map) maps.unshift({ mappings: plain.map.mappings })
+  }
+  if (commonjs) return { code, format: "cjs", deps: [], dynamicDeps: [], maps }
+  try {
+    const runner = moduleRunnerTransformSync(path, code, { sourcemap: true })
+    if (runner.errors.length) throw sourceError(path, source, runner.errors[0]!)
+    if (runner.map) maps.unshift({ mappings: runner.map.mappings })
+    // Imports are evaluated beforehand, so that a body without top-level await runs in one bounded synchronous leg.
+    return { code: runner.code.replaceAll(" = await __vite_ssr_import__(", " = __vite_ssr_import__("), format: "esm", deps: runner.deps, dynamicDeps: runner.dynamicDeps, maps }
+  } catch (error) {
+    if (error instanceof SourceError) throw error
+    const { createJiti } = await import("jiti")
+    return { code: createJiti(path, { fsCache: false }).transform({ source, filename: path, ts: language.startsWith("ts"), async: true }), format: "cjs", deps: [], dynamicDeps: [], maps: [] }
+  }
+}
+
+function sourceError(path: string, source: string, error: { message: string; labels?: { start: number }[] | null; codeframe?: string | null }): SourceError {
+  const offset = error.labels?.[0]?.start ?? 0
+  const before = Buffer.from(source).subarray(0, offset).toString()
+  const line = before.split("\n").length
+  const column = before.length - before.lastIndexOf("\n")
+  return new SourceError(error.message, `${path}:${line}:${column}`, frameOf(source, line, column))
+}
+
+/** Two lines before and after, the line marked, a caret under the column (1-based). */
+export function frameOf(source: string, line: number, column: number): string {
+  const lines = source.split("\n")
+  const out: string[] = []
+  for (let n = Math.max(1, line - 2); n <= Math.min(lines.length, line + 2); n++) {
+    out.push(`${n === line ? ">" : " "} ${String(n).padStart(4)} | ${lines[n - 1]!.slice(0, 200)}`)
+    if (n === line) out.push(`       | ${" ".repeat(Math.max(0, Math.min(column, 200) - 1))}^`)
+  }
+  return out.join("\n")
+}

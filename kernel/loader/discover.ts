@@ -1,0 +1,65 @@
+/** What the roots hold: `<name>.ts` or `<name>/index.ts` directly below one is the plugin `<name>`. */
+import { readdirSync, realpathSync, statSync } from "node:fs"
+import { dirname, extname, isAbsolute, join, parse, relative } from "node:path"
+import type { Root } from "../control.ts"
+import { isSource } from "./compile.ts"
+import { sha256, type Files } from "./files.ts"
+import type { Candidate } from "./unit.ts"
+
+export const RANKS = { "built-in": 0, package: 1, user: 2, project: 3, host: 4 } as const
+
+/** By id, the strongest root first. A file that two roots reach is one plugin: identity is the real path. */
+export function discover(roots: readonly Root[], locations: readonly string[]): Map<string, Candidate[]> {
+  const found = new Map<string, Candidate[]>()
+  const seen = new Set<string>()
+  for (const root of roots) {
+    const places = isAbsolute(root.dir) ? [{ dir: root.dir, location: root.location }] : locations.map((location) => ({ dir: join(location, root.dir), location }))
+    const kind = root.kind ?? "user"
+    for (const { dir, location } of places) {
+      for (const { id, entry } of pluginsIn(dir)) {
+        if (seen.has(entry)) continue
+        seen.add(entry)
+        const list = found.get(id) ?? []
+        list.push({ id, entry, kind, rank: RANKS[kind], root: dir, guarded: root.guarded === true, ...(location === undefined ? {} : { location }), ...(root.per ? { per: root.per } : {}) })
+        found.set(id, list)
+      }
+    }
+  }
+  for (const list of found.values()) list.sort((a, b) => b.rank - a.rank)
+  return found
+}
+
+function pluginsIn(dir: string): { id: string; entry: string }[] {
+  let names: string[]
+  try { names = readdirSync(dir).sort() } catch { return [] }
+  return names.flatMap((name) => {
+    if (name.startsWith("_") || name.startsWith(".") || name === "node_modules") return []
+    const path = join(dir, name)
+    const stat = stats(path)
+    if (stat?.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync(path) }] : []
+    if (!stat?.isDirectory()) return []
+    const index = readdirSync(path).filter((file) => parse(file).name === "index" && isSource(file)).sort().at(-1)
+    return index ? [{ id: name, entry: realpathSync(join(path, index)) }] : []
+  })
+}
+
+/** A link that loops or leads nowhere is no file. */
+function stats(path: string) {
+  try { return statSync(path, { throwIfNoEntry: false }) } catch { return undefined }
+}
+
+/** Over every file of a plugin's folder, or the one file, without reading meaning into any of them. */
+export function digestOf(entry: string, files: Files): { digest: string; files: string[] } {
+  const paths = parse(entry).name === "index" ? tree(dirname(entry), 10) : [entry]
+  const parts = paths.map((path) => [relative(dirname(entry), path), files.hash(path) ?? ""])
+  return { digest: sha256(JSON.stringify(parts)), files: paths }
+}
+
+function tree(dir: string, depth: number): string[] {
+  if (depth === 0) return []
+  return readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
+    const path = join(dir, entry.name)
+    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : tree(path, depth - 1)
+    return entry.isFile() && (isSource(path) || extname(path) !== "") ? [path] : []
+  })
+}

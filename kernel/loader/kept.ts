@@ -1,0 +1,56 @@
+/** Kept resources: acquired once, handed from generation to generation while their key stays, released after the last one closed. */
+import { BOUNDS, within } from "../clock.ts"
+import type { Generation } from "./generation.ts"
+import type { Unit } from "./unit.ts"
+
+interface Entry { name: string; key: string; resource: Promise<unknown>; release: (resource: never) => void | Promise<void>; holders: Set<Generation> }
+
+export class Kept {
+  readonly #unit: Unit
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(unit: Unit) { this.#unit = unit }
+
+  names(): string[] { return [...this.#entries.values()].map(({ name, key }) => `${name} ${key}`) }
+
+  async keep<R>(holder: Generation, name: string, key: string, acquire: () => R | Promise<R>, release: (resource: R) => void | Promise<void>, exclusive: boolean): Promise<R> {
+    const id = JSON.stringify([name, key])
+    let entry = this.#entries.get(id)
+    if (!entry) {
+      const rivals = exclusive && holder.state === "staged" ? [...this.#entries.values()].filter((other) => other.name === name) : []
+      entry = { name, key, resource: rivals.length ? this.#afterCommit(holder, rivals, acquire) : Promise.resolve().then(acquire), release, holders: new Set() }
+      this.#entries.set(id, entry)
+      entry.resource.catch(() => this.#entries.delete(id))
+    }
+    entry.holders.add(holder)
+    entry.release = release
+    return entry.resource as Promise<R>
+  }
+
+  /** What cannot be held twice is acquired once its predecessor was released, at the commit. */
+  #afterCommit(holder: Generation, rivals: Entry[], acquire: () => unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      holder.commitWork.push(async () => {
+        for (const rival of rivals) await this.#release(rival)
+        const resource = Promise.resolve().then(acquire)
+        resource.then(resolve, reject)
+        await resource
+      })
+    })
+  }
+
+  async #release(entry: Entry): Promise<void> {
+    const id = JSON.stringify([entry.name, entry.key])
+    if (this.#entries.get(id) !== entry) return
+    this.#entries.delete(id)
+    await entry.release((await entry.resource) as never)
+  }
+
+  /** A generation closed: what nobody holds any more is released, bounded; a failure is a fault of that generation. */
+  async releaseOf(holder: Generation): Promise<void> {
+    for (const entry of [...this.#entries.values()]) {
+      if (!entry.holders.delete(holder) || entry.holders.size) continue
+      await within(this.#unit.kernel.clock, BOUNDS.finalizer, `release of ${entry.name}`, this.#release(entry)).catch((error: unknown) => holder.fault("teardown", `release of ${entry.name}`, error))
+    }
+  }
+}

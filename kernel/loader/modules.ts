@@ -1,0 +1,253 @@
+/**
+ * The module graph of one evaluation: every file that belongs to a plugin is read, hashed, compiled and evaluated by us,
+ * so that a new graph is new code whatever the file's kind, the closure is exact, and nothing outlives its generation.
+ * jiti resolves; packages below an ancestor `node_modules` load natively, once a process.
+ */
+import { existsSync, readFileSync, realpathSync } from "node:fs"
+import { createRequire, isBuiltin, SourceMap } from "node:module"
+import { basename, dirname, extname, join, sep } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { createJiti } from "jiti"
+import { KernelError, messageOf } from "../errors.ts"
+import { frameOf, isSource, PARAMETERS, SourceError, type Compiled, type Compiler } from "./compile.ts"
+import type { Files } from "./files.ts"
+import { leg } from "./leg.ts"
+
+/** Where in the author's own source something happened. */
+export interface Place { where: string; frame: string }
+type Exports = Record<string, unknown>
+interface Module { path: string; exports: Exports; compiled?: Compiled; imports: Map<string, Exports>; ready?: Promise<Exports>; done: boolean }
+interface Resolved { kind: "own" | "native" | "virtual" | "host"; id: string }
+
+const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<void>
+/** Packages that a plugin may import without having them: the host's copy is the fallback. */
+const SHARED = /^(effect|valibot|immer)(\/|$)/
+/** `new Function` puts two lines before the body. */
+const HEADER_LINES = 2
+
+export class ModuleGraph {
+  /** Path → hash of every file of the plugin that was read. */
+  readonly files = new Map<string, string>()
+  readonly sources = new Map<string, string>()
+  /** Package directory → `name@version`, of what loads natively. */
+  readonly packages = new Map<string, string>()
+  /** What could not be resolved: if it can be one day, the plugin is tried again. */
+  readonly unresolved: { specifier: string; importer: string }[] = []
+  readonly #entry: string
+  readonly #compiler: Compiler
+  readonly #disk: Files
+  readonly #virtual: ReadonlyMap<string, Exports>
+  readonly #kept: ReadonlyMap<string, string> | undefined
+  readonly #modules = new Map<string, Module>()
+  readonly #jiti: ReturnType<typeof createJiti>
+
+  /** `kept`: the sources of an earlier closure, to be evaluated instead of what is on disk now. */
+  constructor(entry: string, compiler: Compiler, disk: Files, virtual: ReadonlyMap<string, Exports>, kept?: ReadonlyMap<string, string>) {
+    this.#entry = entry
+    this.#compiler = compiler
+    this.#disk = disk
+    this.#virtual = virtual
+    this.#kept = kept
+    this.#jiti = createJiti(entry, { fsCache: false, moduleCache: false })
+  }
+
+  async evaluate(assets: readonly string[] = []): Promise<Exports> {
+    for (const asset of assets) this.asset(asset)
+    return this.#import(this.#entry, [])
+  }
+
+  /** A declared file of the plugin that it does not import. */
+  asset(relative: string): void {
+    const path = join(dirname(this.#entry), relative)
+    const hash = this.#disk.hash(path)
+    if (hash) this.files.set(path, hash)
+    else this.unresolved.push({ specifier: `./${relative}`, importer: this.#entry })
+  }
+
+  /** Could any import that failed be resolved now? */
+  reappeared(): boolean {
+    return this.unresolved.some(({ specifier, importer }) => {
+      try { return this.#resolve(specifier, importer) !== undefined } catch { return false }
+    })
+  }
+
+  async #import(path: string, importers: readonly string[]): Promise<Exports> {
+    const known = this.#modules.get(path)
+    // A module that is importing us has live bindings to give, if not all of them yet.
+    if (known?.done || (known && importers.includes(path))) return known.exports
+    if (known) return known.ready!
+    const module: Module = { path, exports: Object.create(null, { [Symbol.toStringTag]: { value: "Module" } }) as Exports, imports: new Map(), done: false }
+    this.#modules.set(path, module)
+    return (module.ready = this.#load(module, importers).then(() => ((module.done = true), module.exports)))
+  }
+
+  async #load(module: Module, importers: readonly string[]): Promise<void> {
+    const { path } = module
+    const source = this.#read(path)
+    if (extname(path) === ".json") return void define(module.exports, "default", parseJson(path, source))
+    const compiled = (module.compiled = await this.#compiler.compile(path, source, this.files.get(path)!, isCommonJs(path, source)))
+    if (compiled.format === "cjs") return this.#evaluateCommonJs(module)
+    // In the order of the source: a dependency is evaluated before who imports it.
+    const deps = [...compiled.deps].sort((a, b) => compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(a)}`) - compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(b)}`))
+    for (const specifier of deps) module.imports.set(specifier, await this.#importFrom(specifier, path, [...importers, path]))
+    for (const specifier of compiled.dynamicDeps) await this.#trace(specifier, path)
+    const body = new AsyncFunction(...PARAMETERS, `"use strict";${compiled.code}\n//# sourceURL=${path}`)
+    const running = leg(basename(path), () => body(
+      module.exports,
+      (specifier: string) => module.imports.get(specifier),
+      (specifier: string) => this.#importFrom(specifier, path, []),
+      (from: Exports) => exportAll(module.exports, from),
+      { url: pathToFileURL(path).href, filename: path, dirname: dirname(path), resolve: (specifier: string) => this.#target(specifier, path).id },
+    ))
+    await running
+  }
+
+  async #importFrom(specifier: string, importer: string, importers: readonly string[]): Promise<Exports> {
+    const { kind, id } = this.#target(specifier, importer)
+    if (kind === "virtual") return this.#virtual.get(id)!
+    if (kind === "own") return this.#import(id, importers)
+    if (kind === "host") return (await import(id)) as Exports
+    this.#notePackage(id)
+    return (await import(isBuiltin(id) ? id : pathToFileURL(id).href)) as Exports
+  }
+
+  /** A lazy import belongs to the closure from the start, without being evaluated. */
+  async #trace(specifier: string, importer: string, seen = new Set<string>()): Promise<void> {
+    const target = this.#resolve(specifier, importer)
+    if (target?.kind !== "own" || seen.has(target.id) || this.files.has(target.id)) return
+    seen.add(target.id)
+    const source = this.#read(target.id)
+    if (!isSource(target.id)) return
+    const compiled = await this.#compiler.compile(target.id, source, this.files.get(target.id)!, isCommonJs(target.id, source))
+    for (const next of [...compiled.deps, ...compiled.dynamicDeps]) await this.#trace(next, target.id, seen)
+  }
+
+  #read(path: string): string {
+    const kept = this.#kept?.get(path)
+    const read = kept === undefined ? this.#disk.read(path) : { text: kept, hash: this.#disk.hash(path) ?? "" }
+    if (!read) throw new KernelError("Invalid", `${path}: cannot be read`)
+    if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
+    this.files.set(path, read.hash)
+    this.sources.set(path, read.text)
+    return read.text
+  }
+
+  #target(specifier: string, importer: string): Resolved {
+    const found = this.#resolve(specifier, importer)
+    if (found) return found
+    this.unresolved.push({ specifier, importer })
+    const hint = /^[./]/.test(specifier) ? "is the file there, and its name spelled right?" : `install it beside the plugin (npm install ${specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")})`
+    const source = this.sources.get(importer) ?? ""
+    const line = source.slice(0, Math.max(0, source.indexOf(`"${specifier}"`), source.indexOf(`'${specifier}'`))).split("\n").length
+    throw new SourceError(`cannot find "${specifier}": ${hint}`, `${importer}:${line}`, frameOf(source, line, 1))
+  }
+
+  #resolve(specifier: string, importer: string): Resolved | undefined {
+    if (this.#virtual.has(specifier)) return { kind: "virtual", id: specifier }
+    if (isBuiltin(specifier)) return { kind: "native", id: specifier }
+    const direct = specifier.startsWith("./") || specifier.startsWith("../") ? join(dirname(importer), specifier) : undefined
+    if (direct && (this.#kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct, importer)
+    const url = this.#jiti.esmResolve(specifier, { parentURL: pathToFileURL(importer).href, try: true } as { parentURL: string; try: true }) as string | undefined
+    const path = url?.startsWith("file:") ? fileURLToPath(url) : undefined
+    if (path && existsSync(path)) return this.#classify(path, importer)
+    return SHARED.test(specifier) ? { kind: "host", id: specifier } : undefined
+  }
+
+  /** Own is what lies outside `node_modules` as seen from the plugin, linked workspace packages included. */
+  #classify(path: string, importer: string): Resolved | undefined {
+    const real = this.#kept?.has(path) ? path : realpathSync(path)
+    const base = join(dirname(this.#entry), sep)
+    const inside = real.startsWith(base) ? real.slice(base.length) : real
+    const packaged = inside.split(sep).includes("node_modules") && !(real.startsWith(base) === false && sameTree(real, importer))
+    if (!packaged && (isSource(real) || extname(real) === ".json")) return { kind: "own", id: real }
+    const modules = real.slice(0, real.lastIndexOf(`${sep}node_modules${sep}`))
+    return packaged && !importer.startsWith(join(modules, sep)) ? undefined : { kind: "native", id: real }
+  }
+
+  #notePackage(path: string): void {
+    for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+      try {
+        const { name, version } = JSON.parse(readFileSync(join(at, "package.json"), "utf8")) as { name?: string; version?: string }
+        if (name && version) return void this.packages.set(at, `${name}@${version}`)
+      } catch { /* the next directory up */ }
+      if (basename(dirname(at)) === "node_modules") return
+    }
+  }
+
+  #evaluateCommonJs(module: Module): void {
+    const { path } = module
+    const holder = { exports: {} as Exports }
+    const native = createRequire(path)
+    const require = (specifier: string): unknown => {
+      const { kind, id } = this.#target(specifier, path)
+      if (kind === "virtual") return this.#virtual.get(id)
+      if (kind !== "own") return native(id)
+      const known = this.#modules.get(id)
+      if (known) return extname(id) === ".json" ? known.exports.default : (known.exports["module.exports"] ?? known.exports)
+      const source = this.#read(id)
+      if (extname(id) === ".json") return parseJson(id, source)
+      if (!isCommonJs(id, source)) throw new KernelError("Invalid", `${path}: require("${specifier}") of an ES module; import it instead`)
+      const child: Module = { path: id, exports: Object.create(null) as Exports, compiled: { code: source, format: "cjs", deps: [], dynamicDeps: [], maps: [] }, imports: new Map(), done: true }
+      this.#modules.set(id, child)
+      this.#evaluateCommonJs(child)
+      return child.exports["module.exports"]
+    }
+    const body = new Function("exports", "require", "module", "__filename", "__dirname", `${module.compiled!.code}\n//# sourceURL=${path}`)
+    leg(basename(path), () => body(holder.exports, require, holder, path, dirname(path)) as void)
+    define(module.exports, "module.exports", holder.exports)
+    if (holder.exports && typeof holder.exports === "object") for (const key of Object.keys(holder.exports)) if (key !== "default") define(module.exports, key, holder.exports[key])
+    define(module.exports, "default", (holder.exports as { __esModule?: boolean }).__esModule ? holder.exports.default : holder.exports)
+  }
+
+  /** The first place of an error's stack that lies in this plugin, mapped back to what its author wrote. */
+  locate(error: unknown): Place | undefined {
+    if (error instanceof SourceError) return { where: error.where, frame: error.frame }
+    const stack = (error as Error | null)?.stack
+    if (typeof stack !== "string") return undefined
+    for (const [, path, row, column] of stack.matchAll(/\(?((?:\/|[A-Za-z]:\\)[^\s():]+(?: [^\s():]+)*):(\d+):(\d+)\)?/g)) {
+      const source = this.sources.get(path!)
+      if (source === undefined) continue
+      let place = { line: Number(row) - HEADER_LINES, column: Number(column) }
+      for (const { mappings } of this.#modules.get(path!)?.compiled?.maps ?? []) {
+        const entry = new SourceMap({ version: 3, file: path!, sources: [path!], sourcesContent: [], names: [], mappings, sourceRoot: "" }).findEntry(place.line - 1, place.column - 1)
+        if ("originalLine" in entry) place = { line: entry.originalLine + 1, column: entry.originalColumn + 1 }
+      }
+      return { where: `${path}:${place.line}:${place.column}`, frame: frameOf(source, place.line, place.column) }
+    }
+    return undefined
+  }
+}
+
+function define(exports: Exports, name: string, value: unknown): void {
+  Object.defineProperty(exports, name, { enumerable: true, configurable: true, value })
+}
+
+function exportAll(into: Exports, from: Exports): void {
+  for (const name of Object.keys(from)) if (name !== "default" && !(name in into)) Object.defineProperty(into, name, { enumerable: true, configurable: true, get: () => from[name] })
+}
+
+/** Are both below the same package of a `node_modules` (a plugin that is itself installed there)? */
+function sameTree(path: string, importer: string): boolean {
+  const root = (file: string) => file.slice(0, file.lastIndexOf(`${sep}node_modules${sep}`))
+  return path.includes(`${sep}node_modules${sep}`) && root(path) === root(importer) && path.split(`${sep}node_modules${sep}`).at(-1)!.split(sep)[0] === importer.split(`${sep}node_modules${sep}`).at(-1)!.split(sep)[0]
+}
+
+function isCommonJs(path: string, source: string): boolean {
+  const extension = extname(path)
+  if (extension === ".cjs" || extension === ".cts") return true
+  if (extension !== ".js") return false
+  if (/^\s*(import\b(?!\s*\()|export\b)|\bimport\.meta\b/m.test(source)) return false
+  for (let at = dirname(path); ; at = dirname(at)) {
+    try { return (JSON.parse(readFileSync(join(at, "package.json"), "utf8")) as { type?: string }).type !== "module" } catch { /* the next directory up */ }
+    if (at === dirname(at)) return /\b(module\.exports|exports\.\w+\s*=|require\()/.test(source)
+  }
+}
+
+function parseJson(path: string, source: string): unknown {
+  try { return JSON.parse(source) as unknown } catch (error) {
+    const offset = Number(/position (\d+)/.exec(messageOf(error))?.[1] ?? source.length)
+    const line = source.slice(0, offset).split("\n").length
+    const column = offset - source.lastIndexOf("\n", offset - 1)
+    throw new SourceError(messageOf(error), `${path}:${line}:${column}`, frameOf(source, line, column))
+  }
+}

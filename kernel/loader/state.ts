@@ -1,0 +1,67 @@
+/** The state cell of a unit: in memory, checked by its schema, migrated inside the commit, so that no update is lost. */
+import { produce } from "immer"
+import { validate } from "../bus/validate.ts"
+import { BOUNDS } from "../clock.ts"
+import { KernelError } from "../errors.ts"
+import type { StateCell, StateDefinition } from "../instance.ts"
+import type { Generation } from "./generation.ts"
+import { leg } from "./leg.ts"
+import type { Unit } from "./unit.ts"
+
+interface Cell { version: number; value: unknown }
+
+export class StateHolder {
+  readonly #unit: Unit
+  #cell: Cell | undefined
+  #previews = new WeakMap<Generation, Cell>()
+
+  constructor(unit: Unit) { this.#unit = unit }
+
+  /** What the candidate will find, as things stand now. */
+  stage(generation: Generation): void {
+    if (generation.definition.state) this.#previews.set(generation, this.#next(generation))
+  }
+
+  /** Inside the commit, on the latest value. Gives what was before, for `restore`. */
+  migrate(generation: Generation): Cell | undefined {
+    const previous = this.#cell
+    if (generation.definition.state) this.#cell = this.#next(generation)
+    return previous
+  }
+
+  restore(previous: Cell | undefined): void { this.#cell = previous }
+
+  #next(generation: Generation): Cell {
+    const definition = generation.definition.state as StateDefinition<unknown>
+    const { version, schema } = definition
+    const from = this.#cell
+    const what = `state of ${this.#unit.id}`
+    if (from && from.version !== version && !definition.migrate) throw new KernelError("Invalid", `${what}: version ${from.version} → ${version} needs a migrate(old, from)`)
+    const value = leg(what, () => (from === undefined ? definition.init() : from.version === version ? from.value : definition.migrate!(from.value, from.version)), BOUNDS.migrate)
+    const checked = schema ? validate(schema, value) : { ok: true as const, value }
+    if (!checked.ok) throw new KernelError("Invalid", `${what}: ${checked.message}`)
+    return { version, value }
+  }
+
+  view(generation: Generation): StateCell<unknown> {
+    const holder = this
+    const unit = this.#unit
+    return {
+      get value() {
+        const cell = generation.state === "staged" ? holder.#previews.get(generation) : holder.#cell
+        if (!cell) throw new KernelError("Invalid", `${unit.id} declares no state`)
+        return cell.value
+      },
+      update(recipe) {
+        const definition = generation.definition.state as StateDefinition<unknown> | undefined
+        if (!definition) throw new KernelError("Invalid", `${unit.id} declares no state`)
+        if (generation.state === "staged") throw new KernelError("NotLive", "state is updated from commit on, not in setup")
+        if (holder.#cell?.version !== definition.version) throw new KernelError("Retired", `${generation.name}: the state has moved on to version ${holder.#cell?.version}`)
+        const next = produce(holder.#cell.value, recipe as never) as unknown
+        const checked = definition.schema ? validate(definition.schema, next) : { ok: true as const }
+        if (!checked.ok) throw new KernelError("Invalid", `state of ${unit.id}: ${checked.message}`)
+        holder.#cell = { version: definition.version, value: next }
+      },
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Late-bound handles. A handle is one stable object for a consumer; each call finds the provider of that moment,
+ * runs in the provider's attribution, and leases its generation until the promise or the stream has ended.
+ */
+import { BOUNDS } from "../clock.ts"
+import { KernelError, Unavailable } from "../errors.ts"
+import type { Generation } from "../loader/generation.ts"
+import { failing, hybrid, serve } from "./lease.ts"
+import type { Realm } from "./realm.ts"
+
+/** What a handle asks of the kernel when nobody provides a service right now. */
+export interface Pending {
+  /** Resolves when the service is live; rejects when nothing can bring it, or at the deadline. */
+  arrival(realm: Realm, service: string, milliseconds: number): Promise<void>
+  /** Is it a service of locations, called at the root? */
+  perLocation(service: string): boolean
+}
+
+type Method = (...args: unknown[]) => unknown
+
+export function makeHandle(consumer: Generation, realm: Realm, service: string, pending: Pending, register: (item: unknown) => unknown): object {
+  const methods = new Map<string, Method>([["register", register as Method]])
+  return new Proxy(Object.create(null) as object, {
+    get(_, name) {
+      // An awaited or inspected handle is no promise and has no symbols.
+      if (typeof name === "symbol" || name === "then") return undefined
+      let method = methods.get(name)
+      if (!method) methods.set(name, (method = (...args) => call(consumer, realm, service, name, args, pending)))
+      return method
+    },
+    set: () => { throw new KernelError("Invalid", `${service}: a service is replaced by providing it, not by assignment`) },
+  })
+}
+
+function call(consumer: Generation, realm: Realm, service: string, method: string, args: unknown[], pending: Pending): unknown {
+  const own = consumer.state === "staged" && consumer.realm === realm ? consumer.services.get(service) : undefined
+  if (own) return invoke(consumer, own, service, method, args)
+  const provided = realm.table.service(service)
+  if (consumer.state === "staged") consumer.observed.add(service)
+  if (provided) return invoke(provided.generation, provided.implementation, service, method, args, () => call(consumer, realm, service, method, args, pending))
+  if (realm.parent === undefined && pending.perLocation(service)) return failing(new KernelError("NeedsLocation", `"${service}" is a project's: using p = await graft.at(directory), then p.${service}.${method}(…)`))
+  if (consumer.state === "staged") {
+    consumer.unavailable ??= service
+    return failing(new Unavailable(service))
+  }
+  return hybrid(pending.arrival(realm, service, BOUNDS.call).then(() => call(consumer, realm, service, method, args, pending)))
+}
+
+function invoke(provider: Generation, implementation: object, service: string, method: string, args: unknown[], again?: () => unknown): unknown {
+  const work = (implementation as Record<string, unknown>)[method]
+  const during = `${service}.${method}`
+  if (typeof work !== "function") return failing(new KernelError("Invalid", `"${service}" of ${provider.name} has no method "${method}"`))
+  return serve(provider, during, () => work.apply(implementation, args) as unknown, again)
+}
