@@ -17,6 +17,7 @@ import { Compiler } from "./loader/compile.ts"
 import { discover, digestOf, RANKS } from "./loader/discover.ts"
 import { evaluate, inline, type Evaluation } from "./loader/evaluation.ts"
 import { Files } from "./loader/files.ts"
+import type { Workshop } from "./loader/modules.ts"
 import { Generation } from "./loader/generation.ts"
 import { Unit, type Candidate } from "./loader/unit.ts"
 import { createInstance } from "./loader/words.ts"
@@ -30,6 +31,8 @@ export interface KernelOptions extends Host {
   clock?: Clock
   /** Compiled sources are kept here, 0700. Default `<dataDir>/cache/compiled`; without either, in memory only. */
   cacheDir?: string
+  /** What a build made ahead for the built-ins: compiled sources by content, and bundled packages by specifier. */
+  shipped?: { compiled: string; packages: Record<string, string> }
   /** Load only these ids, or all but these. */
   only?: readonly string[]
   skip?: readonly string[]
@@ -48,7 +51,7 @@ export class Kernel {
   readonly root = new Realm()
   readonly locations = new Map<string, Realm>()
   readonly #options: KernelOptions
-  readonly #compiler: Compiler
+  readonly #workshop: Workshop
   #roots: Root[]
   /** What `put` added, by realm id and plugin id. */
   readonly #put = new Map<string, Map<string, Candidate>>()
@@ -72,7 +75,8 @@ export class Kernel {
     this.#options = options
     this.clock = options.clock ?? systemClock
     this.#roots = (options.roots ?? []).map((root) => ({ ...root }))
-    this.#compiler = new Compiler(options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled")))
+    const cache = options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled"))
+    this.#workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})) }
     this.bus = new Bus(this.clock, () => this.root, () => this.locations.values())
     this.control = this.#makeControl()
     this.host(this.root)
@@ -130,13 +134,13 @@ export class Kernel {
     const spare = this.#spare.get(candidate.entry)
     this.#spare.delete(candidate.entry)
     if (spare && !spare.stale()) return spare
-    return evaluate(candidate.entry, this.#compiler, this.files, watch)
+    return evaluate(candidate, this.#workshop, watch)
   }
 
   /** The same closure again, from the sources that were kept. */
   async reload(candidate: Candidate, good: Evaluation): Promise<Evaluation> {
     if (candidate.definition) return inline(candidate.id, candidate.definition, candidate.serial!)
-    return { ...(await evaluate(candidate.entry, this.#compiler, this.files, () => {}, good.sources)), hash: good.hash }
+    return { ...(await evaluate(candidate, this.#workshop, () => {}, good.sources)), hash: good.hash }
   }
 
   async admit(candidate: Candidate): Promise<void> {

@@ -16,6 +16,8 @@ export interface Compiled {
   dynamicDeps: string[]
   /** Source maps from `code` back to the author's text, to be looked up in order. */
   maps: { mappings: string }[]
+  /** Made at build time. */
+  shipped?: true
 }
 
 export const PARAMETERS = ["__vite_ssr_exports__", "__vite_ssr_import__", "__vite_ssr_dynamic_import__", "__vite_ssr_exportAll__", "__vite_ssr_import_meta__"] as const
@@ -39,13 +41,18 @@ export class SourceError extends KernelError {
 
 export class Compiler {
   readonly #directory: string | undefined
+  readonly #shipped: string | undefined
   readonly #memory = new Map<string, Compiled>()
   #pruned = false
 
-  constructor(directory: string | undefined) { this.#directory = directory }
+  /** `shipped` holds results that were made ahead; by content, so that they cannot be stale. */
+  constructor(directory: string | undefined, shipped?: string) {
+    this.#directory = directory
+    this.#shipped = shipped
+  }
 
   async compile(path: string, source: string, hash: string, commonjs: boolean): Promise<Compiled> {
-    const key = sha256(`${VERSION} ${extname(path)} ${commonjs} ${path} ${hash}`)
+    const key = sha256(`${VERSION} ${extname(path)} ${commonjs} ${hash}`).slice(0, 32)
     const known = this.#memory.get(key) ?? this.#load(key)
     const compiled = known ?? (await transform(path, source, commonjs))
     if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!)
@@ -55,8 +62,7 @@ export class Compiler {
   }
 
   #load(key: string): Compiled | undefined {
-    if (!this.#directory) return undefined
-    try { return JSON.parse(readFileSync(join(this.#directory, `${key}.json`), "utf8")) as Compiled } catch { return undefined }
+    return read(this.#shipped, key, { shipped: true }) ?? read(this.#directory, key)
   }
 
   /** A cache that cannot be written is only slower. */
@@ -78,6 +84,10 @@ export class Compiler {
     const aged = names.map((name) => ({ name, at: statSync(join(directory, name)).mtimeMs })).sort((a, b) => a.at - b.at)
     for (const { name } of aged.slice(0, aged.length - MOST_ON_DISK / 2)) rmSync(join(directory, name), { force: true })
   }
+}
+
+function read(directory: string | undefined, key: string, mark?: { shipped: true }): Compiled | undefined {
+  try { return directory === undefined ? undefined : { ...(JSON.parse(readFileSync(join(directory, `${key}.json`), "utf8")) as Compiled), ...mark } } catch { return undefined }
 }
 
 async function transform(path: string, source: string, commonjs: boolean): Promise<Compiled> {

@@ -5,9 +5,8 @@ import * as errors from "../errors.ts"
 import { KernelError } from "../errors.ts"
 import { definePlugin } from "../instance.ts"
 import { locationOf } from "../registry/realm.ts"
-import type { Compiler } from "./compile.ts"
-import { sha256, type Files } from "./files.ts"
-import { ModuleGraph, type Place } from "./modules.ts"
+import { sha256 } from "./files.ts"
+import { ModuleGraph, type Place, type Workshop } from "./modules.ts"
 
 export interface Evaluation {
   readonly entry: string
@@ -37,7 +36,7 @@ export class LoadFailure extends KernelError {
   }
 }
 
-export async function evaluate(entry: string, compiler: Compiler, disk: Files, watch: (stale: () => boolean) => void, kept?: ReadonlyMap<string, string>): Promise<Evaluation> {
+export async function evaluate({ entry, kind }: { entry: string; kind: string }, workshop: Workshop, watch: (stale: () => boolean) => void, kept?: ReadonlyMap<string, string>): Promise<Evaluation> {
   let bound: object | undefined
   const graft = new Proxy(Object.create(null) as object, {
     get(_, name) {
@@ -46,8 +45,8 @@ export async function evaluate(entry: string, compiler: Compiler, disk: Files, w
       throw new KernelError("NotLive", `graft.${name} was used while the module was still being evaluated; use it from setup on`)
     },
   })
-  const graph = new ModuleGraph(entry, compiler, disk, new Map([["graft", { graft, definePlugin, locationOf, ...errors }]]), kept)
-  const stale = () => [...graph.files].some(([path, hash]) => disk.hash(path) !== hash) || graph.reappeared()
+  const graph = new ModuleGraph(entry, workshop, kind === "built-in", new Map([["graft", { graft, definePlugin, locationOf, ...errors }]]), kept)
+  const stale = () => [...graph.files].some(([path, hash]) => workshop.files.hash(path) !== hash) || graph.reappeared()
   watch(stale)
   try {
     const exports = await graph.evaluate()

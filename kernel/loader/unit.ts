@@ -4,7 +4,6 @@
  * before the commit leaves what is live exactly as it was.
  */
 import { isDeepStrictEqual } from "node:util"
-import semver from "semver"
 import type { Definition } from "../instance.ts"
 import type { RootKind, Status } from "../control.ts"
 import type { Kernel } from "../kernel.ts"
@@ -162,7 +161,7 @@ export class Unit {
       }
       this.offers = new Set([...evaluation.sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!)))
       const { definition } = evaluation
-      if (definition.engines && !semver.satisfies(kernel.version, definition.engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${definition.engines}, this is ${kernel.version}`)
+      if (definition.engines && !(await import("semver")).default.satisfies(kernel.version, definition.engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${definition.engines}, this is ${kernel.version}`)
       const checked = this.#checkedOptions(definition, options, (message) => { throw new KernelError("Invalid", `plugins.${this.id}.${message}`) })
       if (live && fresh && live.optionsListener) {
         const verdict = runAs(live, () => live.optionsListener!(checked as never, live.options as never))
