@@ -1,11 +1,10 @@
 /**
- * createKernel ties the three parts together: what the roots hold, which realms are open, and one unit for each plugin in
- * each realm. It compares what disk and config want with what is live, and lets the units close the difference.
+ * createKernel ties the three parts together: one unit for each plugin in each realm, compared again and again with what
+ * disk and config want; the units close the difference.
  */
-import { isAbsolute, join } from "node:path"
-import { existsSync, realpathSync } from "node:fs"
+import { join } from "node:path"
 import { formatWithOptions } from "node:util"
-import type { Control, Host, JournalEntry, KernelView, Outcome, PluginView, RealmView, Root } from "./control.ts"
+import type { Control, Host, JournalEntry, Outcome, Root } from "./control.ts"
 import type { Definition, Graft, Row, RowChange } from "./instance.ts"
 import type { Fault, LogEntry } from "./vocabulary.ts"
 import { WORDS } from "./instance.ts"
@@ -14,15 +13,16 @@ import { owner } from "./bus/attribution.ts"
 import { BOUNDS, deferred, systemClock, within, type Clock } from "./clock.ts"
 import { KernelError, messageOf, Unavailable } from "./errors.ts"
 import { Compiler } from "./loader/compile.ts"
-import { discover, digestOf, RANKS } from "./loader/discover.ts"
-import { evaluate, inline, type Evaluation } from "./loader/evaluation.ts"
+import { digestOf, RANKS } from "./loader/discover.ts"
+import { inline } from "./loader/evaluation.ts"
 import { Files } from "./loader/files.ts"
-import type { Workshop } from "./loader/modules.ts"
 import { Generation } from "./loader/generation.ts"
 import { Unit, type Candidate } from "./loader/unit.ts"
+import { Wants } from "./loader/wants.ts"
 import { createInstance } from "./loader/words.ts"
 import { locationOf, Realm } from "./registry/realm.ts"
 import { diffRows, type SlotRow } from "./registry/table.ts"
+import { viewRealm } from "./view.ts"
 
 export const VERSION = "0.1.0"
 
@@ -40,138 +40,79 @@ export interface KernelOptions extends Host {
   contain?: boolean
 }
 
-type Arrival = { realm: Realm; service: string; resolve(): void; reject(error: Error): void }
+interface Arrival { realm: Realm; service: string; resolve(): void; reject(error: Error): void }
 
 export class Kernel {
   readonly version = VERSION
   readonly clock: Clock
   readonly files = new Files()
   readonly bus: Bus
+  readonly wants: Wants
   readonly control: Control
   readonly root = new Realm()
   readonly locations = new Map<string, Realm>()
-  readonly #options: KernelOptions
-  readonly #workshop: Workshop
-  #roots: Root[]
-  /** What `put` added, by realm id and plugin id. */
-  readonly #put = new Map<string, Map<string, Candidate>>()
-  #found = new Map<string, Candidate[]>()
-  /** By entry: whom the plugin is for, learnt when it was last evaluated. */
-  readonly #per = new Map<string, "process" | "location">()
-  /** Evaluations made to learn `per`, for the first realm that wants one. */
-  readonly #spare = new Map<string, Evaluation>()
-  readonly #disabled = new Map<string, string>()
-  readonly #blocks = new Map<string, Record<string, unknown>>()
   readonly #journal: JournalEntry[] = []
   readonly #logs: LogEntry[] = []
   readonly #arrivals = new Set<Arrival>()
   readonly #uncontain: () => void
+  #touched = 0
+  #settling: Promise<void> | undefined
   #busy = 0
   #idle: PromiseWithResolvers<void> | undefined
-  #serial = 0
   #closed = false
 
   constructor(options: KernelOptions = {}) {
-    this.#options = options
     this.clock = options.clock ?? systemClock
-    this.#roots = (options.roots ?? []).map((root) => ({ ...root }))
     const cache = options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled"))
-    this.#workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})) }
+    const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})) }
+    this.wants = new Wants(workshop, options.roots ?? [], options.only, options.skip)
     this.bus = new Bus(this.clock, () => this.root, () => this.locations.values())
-    this.control = this.#makeControl()
+    this.control = this.#makeControl({ dataDir: options.dataDir, config: options.config })
     this.host(this.root)
-    this.#uncontain = options.contain ? this.#contain() : () => {}
+    this.#uncontain = options.contain ? contain() : () => {}
   }
 
-  // ── what is wanted ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The places a unit's plugin may come from, the strongest first: what a project has, then the user, packages, built-ins. */
-  candidates(unit: Unit): Candidate[] {
-    const put = this.#put.get(unit.realm.id)?.get(unit.id)
-    const found = (this.#found.get(unit.id) ?? []).filter((candidate) => {
-      if (candidate.location !== undefined) return candidate.location === unit.realm.location
-      const per = this.#per.get(candidate.entry) ?? candidate.per
-      return per === undefined ? unit.realm === this.root : per === (unit.realm === this.root ? "process" : "location")
-    })
-    return put ? [put, ...found] : found
-  }
-
-  /** Learns whom an evaluated plugin is for; false when that is not this unit's kind of realm. */
-  belongs(unit: Unit, candidate: Candidate, evaluation: Evaluation): boolean {
-    if (candidate.definition) return true
-    const builtIn = this.#found.get(unit.id)?.find((other) => other.kind === "built-in" && other !== candidate)
-    const per = candidate.per ?? evaluation.definition.per ?? (builtIn && this.#per.get(builtIn.entry)) ?? (candidate.kind === "built-in" ? "process" : "location")
-    if (candidate.location !== undefined) {
-      if (builtIn && this.#per.get(builtIn.entry) === "process") throw new KernelError("Refused", `${candidate.entry} has the id of the process-wide plugin "${unit.id}"; a project cannot replace it: rename the file`)
-      return true
-    }
-    const changed = this.#per.get(candidate.entry) !== per
-    this.#per.set(candidate.entry, per)
-    if (per === (unit.realm === this.root ? "process" : "location")) return true
-    this.#spare.set(candidate.entry, evaluation)
-    if (changed) for (const realm of per === "process" ? [this.root] : this.locations.values()) void this.unit(realm, unit.id).request("its realm changed")
-    return false
-  }
-
-  disabledReason(unit: Unit): string | undefined {
-    const { only, skip } = this.#options
-    const file = unit.id !== "host" && !this.#put.get(unit.realm.id)?.has(unit.id)
-    if (file && (skip?.includes(unit.id) || (only && !only.includes(unit.id)))) return "left out at start"
-    return this.#disabled.get(unit.id) ?? (this.#block(unit) === false ? "disabled in the config" : undefined)
-  }
-
-  optionsOf(unit: Unit): unknown {
-    const block = this.#block(unit)
-    return block === false || block === true ? undefined : block
-  }
-
-  #block(unit: Unit): unknown {
-    return this.#blocks.get(unit.realm.id)?.[unit.id] ?? this.#blocks.get("root")?.[unit.id]
-  }
-
-  async load(candidate: Candidate, watch: (stale: () => boolean) => void): Promise<Evaluation> {
-    if (candidate.definition) return inline(candidate.id, candidate.definition, candidate.serial!)
-    const spare = this.#spare.get(candidate.entry)
-    this.#spare.delete(candidate.entry)
-    if (spare && !spare.stale()) return spare
-    return evaluate(candidate, this.#workshop, watch)
-  }
-
-  /** The same closure again, from the sources that were kept. */
-  async reload(candidate: Candidate, good: Evaluation): Promise<Evaluation> {
-    if (candidate.definition) return inline(candidate.id, candidate.definition, candidate.serial!)
-    return { ...(await evaluate(candidate, this.#workshop, () => {}, good.sources)), hash: good.hash }
-  }
-
-  async admit(candidate: Candidate): Promise<void> {
-    const { digest, files } = digestOf(candidate.entry, this.files)
-    const realm = candidate.location === undefined ? this.root : this.open(candidate.location)
-    const verdict = (await this.bus.decide(realm, "plugin.admit", { plugin: candidate.id, realpath: candidate.entry, root: candidate.root, digest, files }, "kernel@0")) as { admit: boolean; reason?: string } | undefined
-    if (verdict?.admit !== true) throw new KernelError("Refused", verdict?.reason ?? `${candidate.root} is not trusted`)
-  }
+  realms(): Realm[] { return [this.root, ...this.locations.values()] }
 
   // ── reconcile ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Level-triggered: every unit is compared with the truth; hints only say which bytes not to take on trust, and that the disk is moving. */
-  async reconcile(hints: readonly string[] = [], cause = hints.length ? "a file changed" : "rescan"): Promise<void> {
-    if (this.#closed) return
+  /** Level-triggered: every unit is compared with the truth. Hints say which bytes not to take on trust, and that the disk is moving: so many wait for quiet, and share a pass. */
+  reconcile(hints: readonly string[] = [], cause = "rescan"): Promise<void> {
     this.files.distrust(hints)
-    const found = discover(this.#roots, [...this.locations.keys()])
-    const gone = new Set([...this.#found].flatMap(([id, list]) => list.filter((old) => !found.get(id)?.some((now) => now.entry === old.entry)).map(() => id)))
-    this.#found = found
+    if (hints.length === 0) return this.#pass(cause, 0)
+    this.#touched = this.clock.now()
+    return (this.#settling ??= this.#quiet().then((settle) => {
+      this.#settling = undefined
+      return this.#pass("a file changed", settle)
+    }))
+  }
+
+  /** 30 ms without a hint, at most a second in a storm. Gives how long it took. */
+  async #quiet(): Promise<number> {
+    const started = this.#touched
+    this.busy(1)
+    for (let left = 1; left > 0; left = Math.min(this.#touched + BOUNDS.settle, started + BOUNDS.settleMost) - this.clock.now()) {
+      await new Promise<void>((resolve) => this.clock.after(Math.max(left, BOUNDS.settle / 10), resolve))
+    }
+    this.busy(-1)
+    return this.clock.now() - started
+  }
+
+  async #pass(cause: string, settle: number): Promise<void> {
+    if (this.#closed) return
+    this.busy(1)
+    const gone = this.wants.look([...this.locations.keys()])
     const passes: Promise<void>[] = []
-    for (const realm of [this.root, ...this.locations.values()]) {
-      for (const id of new Set([...realm.units.keys(), ...this.#idsFor(realm)])) {
-        if (id === "host") continue
-        passes.push(this.unit(realm, id).request(cause, hints.length ? (gone.has(id) ? BOUNDS.vanish : BOUNDS.settle) : 0))
+    for (const realm of this.realms()) {
+      for (const id of new Set([...realm.units.keys(), ...this.wants.idsFor(realm)])) {
+        // A file that an editor is just replacing is gone for a moment.
+        const wait = settle > 0 && gone.has(id) ? new Promise<void>((resolve) => this.clock.after(BOUNDS.vanish, resolve)).then(() => void this.wants.look([...this.locations.keys()])) : undefined
+        if (id !== "host") passes.push(wait ? wait.then(() => this.unit(realm, id).request(cause, settle)) : this.unit(realm, id).request(cause, settle))
       }
     }
     await Promise.all(passes)
+    this.busy(-1)
     this.#explainWaits()
-  }
-
-  #idsFor(realm: Realm): string[] {
-    return [...this.#found].filter(([, candidates]) => candidates.some((candidate) => (candidate.location !== undefined ? candidate.location === realm.location : (realm === this.root) !== (this.#per.get(candidate.entry) === "location")))).map(([id]) => id)
   }
 
   unit(realm: Realm, id: string): Unit {
@@ -180,13 +121,20 @@ export class Kernel {
     return unit
   }
 
+  async admit(candidate: Candidate): Promise<void> {
+    const realm = candidate.location === undefined ? this.root : this.open(candidate.location)
+    const ask = { plugin: candidate.id, realpath: candidate.entry, root: candidate.root, ...digestOf(candidate.entry, this.files) }
+    const verdict = (await this.bus.decide(realm, "plugin.admit", ask, "kernel@0")) as { admit: boolean; reason?: string } | undefined
+    if (verdict?.admit !== true) throw new KernelError("Refused", verdict?.reason ?? `${candidate.root} is not trusted`)
+  }
+
   forget(unit: Unit): void {
     if (unit.realm.units.get(unit.id) === unit && !unit.live && unit.retiring.length === 0 && unit.kept.names().length === 0) unit.realm.units.delete(unit.id)
   }
 
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */
   #explainWaits(): void {
-    for (const realm of [this.root, ...this.locations.values()]) {
+    for (const realm of this.realms()) {
       for (const unit of realm.units.values()) {
         if (unit.live || !unit.failure?.waitsFor.size) continue
         const path = [unit.id]
@@ -221,8 +169,7 @@ export class Kernel {
     this.locations.set(location, realm)
     this.host(realm)
     this.tell(this.root, "location.opened", { location })
-    this.busy(1)
-    void this.reconcile([], "location opened").finally(() => this.busy(-1))
+    void this.reconcile([], "location opened")
     return realm
   }
 
@@ -249,7 +196,7 @@ export class Kernel {
   host(realm: Realm): Graft & Disposable {
     const unit = this.unit(realm, "host")
     if (!unit.live) {
-      const evaluation = inline("host", { setup() {} }, 0)
+      const evaluation = inline("host", { setup() {} })
       const generation = new Generation(unit, 1, evaluation, {})
       Object.assign(unit, { live: generation, gen: 1, status: "live", reason: "", candidate: { id: "host", entry: evaluation.entry, kind: "host", rank: RANKS.host, root: "", guarded: false } })
       generation.state = "live"
@@ -271,7 +218,7 @@ export class Kernel {
   }
 
   perLocation(service: string): boolean {
-    return this.providerBelow(this.root, service) !== undefined || [...this.#found.values()].flat().some((candidate) => this.#per.get(candidate.entry) === "location" && candidate.id === service)
+    return this.providerBelow(this.root, service) !== undefined || this.wants.isPerLocation(service)
   }
 
   providerBelow(realm: Realm, service: string): Generation | undefined {
@@ -282,10 +229,11 @@ export class Kernel {
 
   /** Live plugins, other than its provider, that need a service. */
   consumers(realm: Realm, service: string, provider: Unit): string[] {
-    return this.#within(realm).flatMap((each) => each.live()).filter((generation) => generation.unit !== provider && generation.observed.has(service)).map((generation) => generation.name)
+    return this.#seenFrom(realm).flatMap((each) => each.live()).filter((generation) => generation.unit !== provider && generation.observed.has(service)).map((generation) => generation.name)
   }
 
-  #within(realm: Realm): Realm[] { return realm === this.root ? [realm, ...this.locations.values()] : [realm] }
+  /** The realms whose table holds what this one provides. */
+  #seenFrom(realm: Realm): Realm[] { return realm === this.root ? this.realms() : [realm] }
 
   arrival(realm: Realm, service: string, milliseconds: number): Promise<void> {
     const wait = deferred()
@@ -306,7 +254,7 @@ export class Kernel {
 
   /** Services went or came: who needs a lost one waits, who waited is tried again. */
   servicesChanged(realm: Realm, gone: readonly string[], came: readonly string[]): void {
-    for (const each of this.#within(realm)) {
+    for (const each of this.#seenFrom(realm)) {
       for (const unit of each.units.values()) {
         const lost = gone.find((service) => unit.live?.observed.has(service) && !each.table.service(service))
         if (lost !== undefined) unit.suspend(lost)
@@ -325,7 +273,7 @@ export class Kernel {
   tellRows(realm: Realm, before: readonly SlotRow[], after: readonly SlotRow[]): void {
     const changes = diffRows(before, after, (row) => realm.table.view(row) as Row<unknown>)
     if (changes.size === 0) return
-    for (const reader of [this.root, ...this.locations.values()].flatMap((each) => each.live())) {
+    for (const reader of this.realms().flatMap((each) => each.live())) {
       for (const { realm: seen, slot, listener } of [...reader.slotListeners]) {
         const change = changes.get(slot)
         if (change && (seen === realm || realm === this.root)) void reader.handle(`${slot} changed`, BOUNDS.notify, () => listener(change as RowChange<unknown>))
@@ -353,18 +301,6 @@ export class Kernel {
     if (during !== "on kernel.fault" && !this.#closed) this.tell(generation.realm, "kernel.fault", fault)
   }
 
-  #contain(): () => void {
-    const caught = (kind: "rejection" | "throw") => (error: unknown) => {
-      const culprit = owner()
-      if (culprit) return culprit.fault(kind, kind === "rejection" ? "an unhandled rejection" : "an uncaught exception", error)
-      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-      process.exit(1)
-    }
-    const [rejection, exception] = [caught("rejection"), caught("throw")]
-    process.on("unhandledRejection", rejection).on("uncaughtException", exception)
-    return () => void process.off("unhandledRejection", rejection).off("uncaughtException", exception)
-  }
-
   // ── being settled ───────────────────────────────────────────────────────────────────────────────────────────────
 
   busy(delta: 1 | -1): void {
@@ -382,21 +318,19 @@ export class Kernel {
 
   // ── the faces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #everywhere(id: string): Unit[] { return this.#within(this.root).flatMap((realm) => realm.units.get(id) ?? []) }
+  #everywhere(id: string): Unit[] { return this.realms().flatMap((realm) => realm.units.get(id) ?? []) }
+  #realmOf(location: string | undefined): Realm { return location === undefined ? this.root : this.open(location) }
 
   async put(id: string, definition: Definition<never, never>, location?: string): Promise<void> {
-    const realm = location === undefined ? this.root : this.open(location)
-    const put = this.#put.get(realm.id) ?? new Map<string, Candidate>()
-    this.#put.set(realm.id, put)
-    const serial = ++this.#serial
-    put.set(id, { id, entry: `put:${id}#${serial}`, kind: "host", rank: RANKS.host, root: "", guarded: false, definition: typeof definition === "function" ? { setup: definition } : definition, serial })
+    const realm = this.#realmOf(location)
+    this.wants.put(id, definition, realm)
     await this.unit(realm, id).request("put")
     this.#explainWaits()
   }
 
   async drop(id: string, location?: string): Promise<void> {
-    const realm = location === undefined ? this.root : this.open(location)
-    this.#put.get(realm.id)?.delete(id)
+    const realm = this.#realmOf(location)
+    this.wants.drop(id, realm)
     await this.unit(realm, id).request("drop")
   }
 
@@ -406,8 +340,6 @@ export class Kernel {
     for (const unit of units) await unit.undo(reason)
   }
 
-  async start(): Promise<void> { await this.reconcile([], "start") }
-
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -416,78 +348,46 @@ export class Kernel {
     this.#uncontain()
   }
 
-  #makeControl(): Control {
+  #makeControl(host: Host): Control {
+    const ofPlugin = <T extends { plugin: string }>(entries: readonly T[], plugin?: string): T[] => entries.filter((entry) => plugin === undefined || entry.plugin === plugin)
+    const change = async (edit: () => void, cause: string) => (edit(), this.reconcile([], cause))
     return {
       version: VERSION,
-      host: { dataDir: this.#options.dataDir, config: this.#options.config },
+      host,
       reconcile: (hints) => this.reconcile(hints),
       settled: (milliseconds) => this.settled(milliseconds),
-      inspect: () => this.inspect(),
-      journal: (plugin) => this.#journal.filter((entry) => plugin === undefined || entry.plugin === plugin),
-      logs: (plugin) => this.#logs.filter((entry) => plugin === undefined || entry.plugin === plugin),
+      inspect: () => ({ version: VERSION, realms: this.realms().map(viewRealm) }),
+      journal: (plugin) => ofPlugin(this.#journal, plugin),
+      logs: (plugin) => ofPlugin(this.#logs, plugin),
       undo: (plugin, reason, location) => this.undo(plugin, reason, location),
       pin: (plugin, pinned = true) => { for (const unit of this.#everywhere(plugin)) unit.pinned = pinned },
-      enable: async (plugin) => {
-        this.#disabled.delete(plugin)
-        await this.reconcile([], "enabled")
-      },
-      disable: async (plugin, reason = "disabled by hand") => {
-        this.#disabled.set(plugin, reason)
-        await this.reconcile([], "disabled")
-      },
+      enable: (plugin) => change(() => this.wants.disabled.delete(plugin), "enabled"),
+      disable: (plugin, reason = "disabled by hand") => change(() => this.wants.disabled.set(plugin, reason), "disabled"),
       put: (id, definition, location) => this.put(id, definition as Definition<never, never>, location),
       drop: (id, location) => this.drop(id, location),
-      configure: async (location, blocks) => {
-        this.#blocks.set(location === undefined ? "root" : locationOf(location), blocks)
-        await this.reconcile([], "config changed")
-      },
-      roots: () => this.#roots,
+      configure: (location, blocks) => change(() => this.wants.blocks.set(location === undefined ? "root" : locationOf(location), blocks), "config changed"),
+      roots: () => this.wants.roots,
       addRoot: async (root) => {
-        this.#roots.push(root)
-        await this.reconcile([], "a root was added")
-        return async () => {
-          this.#roots = this.#roots.filter((other) => other !== root)
-          await this.reconcile([], "a root was removed")
-        }
+        await change(() => this.wants.roots.push(root), "a root was added")
+        return () => change(() => { this.wants.roots = this.wants.roots.filter((other) => other !== root) }, "a root was removed")
       },
       locations: () => [...this.locations.keys()],
-      watched: () => this.#watched(),
-    }
-  }
-
-  #watched(): string[] {
-    const paths = new Set<string>()
-    for (const root of this.#roots) for (const dir of isAbsolute(root.dir) ? [root.dir] : [...this.locations.keys()].map((location) => join(location, root.dir))) paths.add(existsSync(dir) ? realpathSync(dir) : dir)
-    for (const unit of this.#within(this.root).flatMap((realm) => [...realm.units.values()])) for (const path of unit.watched()) paths.add(path)
-    return [...paths]
-  }
-
-  inspect(): KernelView {
-    return { version: VERSION, realms: this.#within(this.root).map((realm) => this.#viewRealm(realm)) }
-  }
-
-  #viewRealm(realm: Realm): RealmView {
-    const generations = realm.live()
-    return {
-      id: realm.id, location: realm.location, leases: realm.leases,
-      services: Object.fromEntries(generations.flatMap((generation) => [...generation.services.keys()].map((service) => [service, generation.name]))),
-      slots: Object.fromEntries(realm.table.slotNames().map((slot) => [slot, realm.table.rows(slot).filter((row) => row.generation.realm === realm).map((row) => row.key)])),
-      plugins: [...realm.units.values()].filter((unit) => unit.id !== "host").sort((a, b) => (a.id < b.id ? -1 : 1)).map(viewUnit),
+      watched: () => [...new Set([...this.wants.directories([...this.locations.keys()]), ...this.realms().flatMap((realm) => [...realm.units.values()].flatMap((unit) => unit.watched()))])],
     }
   }
 }
 
-function viewUnit(unit: Unit): PluginView {
-  const { live } = unit
-  const generations = [...(live ? [live] : []), ...unit.retiring.map(({ generation }) => generation)]
-  return {
-    id: unit.id, realm: unit.realm.id, status: unit.status, reason: unit.reason, pinned: unit.pinned, gen: live?.gen ?? 0, hash: live?.evaluation.hash ?? "",
-    file: live?.evaluation.entry ?? unit.failure?.entry, root: unit.candidate?.kind === "host" ? undefined : unit.candidate?.kind,
-    files: [...(live?.evaluation.files.keys() ?? [])], services: [...(live?.services.keys() ?? [])], events: [...new Set(live?.listeners.map(({ event }) => event))], needs: [...(live?.observed ?? unit.failure?.waitsFor ?? [])],
-    slots: Object.fromEntries([...(live?.rows ?? [])].map(([slot, rows]) => [slot, [...rows.keys()]])),
-    calls: unit.calls, errors: unit.errors, crashes: unit.crashes, handlerMilliseconds: unit.handlerMilliseconds, dropped: unit.dropped, kept: unit.kept.names(),
-    generations: generations.map((generation) => ({ gen: generation.gen, state: generation.state, leases: generation.leases, hash: generation.evaluation.hash, since: generation.since, timers: generation.timers.size, forks: generation.forks.size, listeners: generation.listeners.length, rows: generation.allRows().length, cleanups: generation.cleanups })),
+/** A fault that nobody awaits belongs to who was running; one that is nobody's ends the process, as Node would. */
+function contain(): () => void {
+  const caught = (kind: "rejection" | "throw", during: string) => (error: unknown) => {
+    const culprit = owner()
+    if (culprit) return culprit.fault(kind, during, error)
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(1)
   }
+  const [rejection, exception] = [caught("rejection", "an unhandled rejection"), caught("throw", "an uncaught exception")]
+  process.on("unhandledRejection", rejection).on("uncaughtException", exception)
+  return () => void process.off("unhandledRejection", rejection).off("uncaughtException", exception)
 }
 
 export interface EmbeddedKernel extends Pick<Control, "reconcile" | "settled" | "inspect" | "journal" | "logs" | "put" | "drop" | "undo" | "pin">, Pick<Graft, "use" | "on" | "emit" | "add" | "all"> {
@@ -506,7 +406,7 @@ export function createKernel(options: KernelOptions = {}): EmbeddedKernel {
   const { control } = kernel
   return {
     graft,
-    start: () => kernel.start(),
+    start: () => kernel.reconcile([], "start"),
     close: () => kernel.close(),
     child: async (location) => kernel.host(kernel.open(location)),
     ...control,

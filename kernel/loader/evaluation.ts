@@ -63,8 +63,9 @@ export async function evaluate({ entry, kind }: { entry: string; kind: string },
   }
 }
 
-export function inline(id: string, definition: Definition<never, never>, serial: number): Evaluation {
-  return { entry: `put:${id}`, definition, files: new Map(), sources: new Map(), hash: `put:${serial}`, stale: () => false, locate: () => undefined, bind: () => {} }
+/** A plugin without a file; its entry is its identity. */
+export function inline(entry: string, definition: Definition<never, never>): Evaluation {
+  return { entry, definition, files: new Map(), sources: new Map(), hash: entry, stale: () => false, locate: () => undefined, bind: () => {} }
 }
 
 const FIELDS: Record<string, string> = { engines: "string", per: "string", needs: "array", options: "object", events: "object", slots: "object", state: "object", assets: "array", setup: "function" }

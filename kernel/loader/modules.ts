@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import type { Jiti } from "jiti"
 import { KernelError, messageOf } from "../errors.ts"
 import { frameOf, isSource, PARAMETERS, SourceError, type Compiled, type Compiler } from "./compile.ts"
-import type { Files } from "./files.ts"
+import { sha256, type Files } from "./files.ts"
 import { leg } from "./leg.ts"
 
 /** Where in the author's own source something happened. */
@@ -94,9 +94,9 @@ export class ModuleGraph {
 
   async #load(module: Module, importers: readonly string[]): Promise<void> {
     const { path } = module
-    const source = this.#read(path)
-    if (extname(path) === ".json") return void define(module.exports, "default", parseJson(path, source))
-    const compiled = (module.compiled = await this.#compiler.compile(path, source, this.files.get(path)!, isCommonJs(path, source)))
+    const { text, hash } = this.#read(path)
+    if (extname(path) === ".json") return void define(module.exports, "default", parseJson(path, text))
+    const compiled = (module.compiled = await this.#compiler.compile(path, text, hash, isCommonJs(path, text)))
     if (compiled.format === "cjs") return this.#evaluateCommonJs(module)
     // In the order of the source: a dependency is evaluated before who imports it.
     const deps = [...compiled.deps].sort((a, b) => compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(a)}`) - compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(b)}`))
@@ -128,20 +128,21 @@ export class ModuleGraph {
     const target = this.#resolve(specifier, importer)
     if (target?.kind !== "own" || seen.has(target.id) || this.files.has(target.id)) return
     seen.add(target.id)
-    const source = this.#read(target.id)
+    const { text, hash } = this.#read(target.id)
     if (!isSource(target.id)) return
-    const compiled = await this.#compiler.compile(target.id, source, this.files.get(target.id)!, isCommonJs(target.id, source))
+    const compiled = await this.#compiler.compile(target.id, text, hash, isCommonJs(target.id, text))
     for (const next of [...compiled.deps, ...compiled.dynamicDeps]) await this.#trace(next, target.id, seen)
   }
 
-  #read(path: string): string {
+  /** For a kept source, `files` still says what the disk had: whether that changes is the question. */
+  #read(path: string): { text: string; hash: string } {
     const kept = this.#kept?.get(path)
-    const read = kept === undefined ? this.#disk.read(path) : { text: kept, hash: this.#disk.hash(path) ?? "" }
+    const read = kept === undefined ? this.#disk.read(path) : { text: kept, hash: sha256(kept) }
     if (!read) throw new KernelError("Invalid", `${path}: cannot be read`)
     if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
-    this.files.set(path, read.hash)
+    this.files.set(path, kept === undefined ? read.hash : (this.#disk.hash(path) ?? ""))
     this.sources.set(path, read.text)
-    return read.text
+    return read
   }
 
   #target(specifier: string, importer: string): Resolved {
@@ -198,7 +199,7 @@ export class ModuleGraph {
       if (kind !== "own") return native(id)
       const known = this.#modules.get(id)
       if (known) return extname(id) === ".json" ? known.exports.default : (known.exports["module.exports"] ?? known.exports)
-      const source = this.#read(id)
+      const source = this.#read(id).text
       if (extname(id) === ".json") return parseJson(id, source)
       if (!isCommonJs(id, source)) throw new KernelError("Invalid", `${path}: require("${specifier}") of an ES module; import it instead`)
       const child: Module = { path: id, exports: Object.create(null) as Exports, compiled: { code: source, format: "cjs", deps: [], dynamicDeps: [], maps: [] }, imports: new Map(), done: true }

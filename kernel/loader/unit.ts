@@ -23,7 +23,7 @@ import { leg } from "./leg.ts"
 import { StateHolder } from "./state.ts"
 
 /** One place where a plugin of this id was found. */
-export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never>; serial?: number }
+export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never> }
 
 type Phase = "load" | "check" | "stage" | "commit" | "admit"
 interface Failure { entry: string; files: readonly string[]; status: "failed" | "waiting" | "refused"; options: unknown; stale(): boolean; waitsFor: Set<string> }
@@ -54,10 +54,8 @@ export class Unit {
   #refused: (() => boolean) | undefined
   #running: Promise<void> | undefined
   #wanted: { cause: string; settle: number } | undefined
-  #touched = 0
   #stale: (() => boolean) | undefined
   #supersede: ((error: Error) => void) | undefined
-  #wake: (() => void) | undefined
 
   constructor(kernel: Kernel, realm: Realm, id: string) {
     this.kernel = kernel
@@ -76,25 +74,20 @@ export class Unit {
     return inbox
   }
 
-  /** Asks for a pass; the promise ends with it. `settle` waits for so much quiet first. The latest save wins over a candidate that is still coming up. */
+  /** Asks for a pass; the promise ends with it. The latest save wins over a candidate that is still coming up. */
   request(cause: string, settle = 0): Promise<void> {
-    this.#wanted = { cause, settle: Math.max(settle, this.#wanted?.settle ?? 0) }
-    this.#touched = this.kernel.clock.now()
+    this.#wanted = { cause, settle }
     if (this.#stale?.()) this.#supersede?.(new KernelError("Superseded", "a newer save came in"))
-    if (settle === 0) this.#wake?.()
     return (this.#running ??= this.#run())
   }
 
   async #run(): Promise<void> {
     this.kernel.busy(1)
     try {
-      await null
-      while (this.#wanted) {
+      for (await null; this.#wanted; ) {
         const { cause, settle } = this.#wanted
-        const started = this.kernel.clock.now()
-        if (settle) await this.#quiet(started)
         this.#wanted = undefined
-        await this.#pass(cause, this.kernel.clock.now() - started)
+        await this.#pass(cause, settle)
       }
     } finally {
       this.#running = undefined
@@ -102,43 +95,24 @@ export class Unit {
     }
   }
 
-  /** So much quiet since the last touch, at most a second in a storm. */
-  async #quiet(started: number): Promise<void> {
-    const { clock } = this.kernel
-    for (;;) {
-      const settle = this.#wanted!.settle
-      const left = Math.min(this.#touched + settle, started + BOUNDS.settleMost) - clock.now()
-      if (settle === 0 || left <= 0) return
-      const wait = deferred()
-      const cancel = clock.after(left, wait.resolve)
-      this.#wake = () => { this.#wanted!.settle = 0; cancel(); wait.resolve() }
-      await wait.promise
-      this.#wake = undefined
-    }
-  }
-
   async #pass(cause: string, settle: number): Promise<void> {
-    const disabled = this.kernel.disabledReason(this)
-    const candidates = this.kernel.candidates(this)
-    if (disabled !== undefined || candidates.length === 0) return this.leave(disabled === undefined ? "removed" : "disabled", disabled ?? "its file is gone")
-    let shadowed = false
-    for (const candidate of candidates) {
-      const outcome = await this.#attempt(candidate, cause, settle, shadowed)
-      if (outcome !== "failed" || this.live) return
-      shadowed = true
-    }
+    const refusal = this.kernel.wants.refusal(this)
+    const candidates = this.kernel.wants.candidates(this)
+    if (refusal !== undefined || candidates.length === 0) return this.leave(refusal === undefined ? "removed" : "disabled", refusal ?? "its file is gone")
+    // What fails and has no last good version falls back to what it shadows.
+    for (const candidate of candidates) if ((await this.#attempt(candidate, cause, settle)) !== "failed" || this.live) return
   }
 
-  async #attempt(candidate: Candidate, cause: string, settle: number, shadowed: boolean): Promise<"done" | "failed"> {
+  async #attempt(candidate: Candidate, cause: string, settle: number): Promise<"done" | "failed"> {
     const { kernel, live } = this
-    const options = kernel.optionsOf(this)
+    const options = kernel.wants.options(this)
     const fresh = live?.evaluation.entry === candidate.entry && !live.evaluation.stale()
     if (fresh && isDeepStrictEqual(live.options, this.#checkedOptions(live.evaluation.definition, options, () => live.options))) return this.#isLive()
     if (live && this.pinned) return "done"
     if (this.#refused && live && !this.#refused()) return "done"
     const { failure } = this
     if (failure?.entry === candidate.entry && !failure.stale() && isDeepStrictEqual(failure.options, options) && ![...failure.waitsFor].some((service) => this.realm.table.service(service))) return "failed"
-    if (!live && !shadowed) this.status = "loading"
+    if (!live && !failure) this.status = "loading"
     const times: Record<string, number> = { settle }
     let phase: Phase = "load"
     let generation: Generation | undefined
@@ -155,8 +129,10 @@ export class Unit {
       evaluation = await this.#load(candidate, superseded)
       times.load = performance.now() - loading
       phase = "check"
-      if (!kernel.belongs(this, candidate, evaluation)) {
+      const place = kernel.wants.belongs(this, candidate, evaluation)
+      if (place !== "here") {
         await this.leave("removed", `it is per ${this.realm.location === undefined ? "location" : "process"} now`)
+        if (place === "moved") for (const realm of kernel.realms()) if (realm !== this.realm) void kernel.unit(realm, this.id).request("its realm changed")
         return "done"
       }
       this.offers = new Set([...evaluation.sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!)))
@@ -205,7 +181,7 @@ export class Unit {
     const { kernel } = this
     for (const again of [...BOUNDS.rereads, undefined]) {
       try {
-        const load = kernel.load(candidate, (stale) => { this.#stale = stale })
+        const load = kernel.wants.load(candidate, (stale) => { this.#stale = stale })
         return await Promise.race([superseded, within(kernel.clock, BOUNDS.load, `loading ${candidate.entry}`, load)])
       } catch (error) {
         const young = ageOf(candidate.entry, Date.now()) < BOUNDS.young
@@ -334,13 +310,13 @@ export class Unit {
     const refused = () => [...watched].some(([path, hash]) => this.kernel.files.hash(path) !== hash)
     if (!back) {
       await this.leave("removed", reason)
-      this.failure = { entry: rejected.evaluation.entry, files: [...watched.keys()], status: "failed", options: this.kernel.optionsOf(this), stale: refused, waitsFor: new Set() }
+      this.failure = { entry: rejected.evaluation.entry, files: [...watched.keys()], status: "failed", options: this.kernel.wants.options(this), stale: refused, waitsFor: new Set() }
       this.status = "failed"
       this.reason = reason
       return this.kernel.record(this, { cause, outcome: "reverted", gen: rejected.gen, message: `${reason} (no earlier version to go back to)`, times: {} })
     }
-    const evaluation = await this.kernel.reload(back.candidate, back.evaluation)
-    const generation = new Generation(this, this.gen + 1, evaluation, this.#checkedOptions(evaluation.definition, this.kernel.optionsOf(this), () => rejected.options))
+    const evaluation = await this.kernel.wants.load(back.candidate, () => {}, back.evaluation)
+    const generation = new Generation(this, this.gen + 1, evaluation, this.#checkedOptions(evaluation.definition, this.kernel.wants.options(this), () => rejected.options))
     try {
       await this.#stage(generation, new Promise<never>(() => {}))
       this.#commit(generation, back.candidate, cause, {})
@@ -371,14 +347,14 @@ export class Unit {
       kernel.tell(this.realm, outcome === "waiting" ? "plugin.waiting" : "plugin.removed", fact)
       kernel.servicesChanged(this.realm, services, [])
     }
-    if (outcome === "removed" && kernel.candidates(this).length === 0) kernel.forget(this)
+    if (outcome === "removed" && kernel.wants.candidates(this).length === 0) kernel.forget(this)
   }
 
   /** A service that it needs is gone: it waits, and comes back with it. */
   suspend(service: string): void {
     const entry = this.live!.evaluation.entry
     void this.leave("waiting", `waits for "${service}"`)
-    this.failure = { entry, files: [], status: "waiting", options: this.kernel.optionsOf(this), stale: () => false, waitsFor: new Set([service]) }
+    this.failure = { entry, files: [], status: "waiting", options: this.kernel.wants.options(this), stale: () => false, waitsFor: new Set([service]) }
   }
 
   #retire(generation: Generation): void {

@@ -1,0 +1,121 @@
+/** What disk, config and the embedding program want to be live: where each plugin comes from, in which kind of realm, with which options. */
+import { existsSync, realpathSync } from "node:fs"
+import { isAbsolute, join } from "node:path"
+import type { Root } from "../control.ts"
+import type { Definition } from "../instance.ts"
+import { KernelError } from "../errors.ts"
+import type { Realm } from "../registry/realm.ts"
+import { discover, RANKS } from "./discover.ts"
+import { evaluate, inline, type Evaluation } from "./evaluation.ts"
+import type { Workshop } from "./modules.ts"
+import type { Candidate, Unit } from "./unit.ts"
+
+type Kind = "process" | "location"
+const kindOf = (realm: Realm): Kind => (realm.location === undefined ? "process" : "location")
+
+export class Wants {
+  roots: Root[]
+  readonly disabled = new Map<string, string>()
+  /** Options by realm id, then plugin id. */
+  readonly blocks = new Map<string, Record<string, unknown>>()
+  readonly #workshop: Workshop
+  readonly #leftOut: (id: string) => boolean
+  /** What was put without a file, by realm id and plugin id. */
+  readonly #put = new Map<string, Map<string, Candidate>>()
+  #found = new Map<string, Candidate[]>()
+  /** By entry: whom the plugin is for, learnt when it was last evaluated. */
+  readonly #kinds = new Map<string, Kind>()
+  /** Evaluations made to learn that, for the first realm that wants one. */
+  readonly #spare = new Map<string, Evaluation>()
+  #serial = 0
+
+  constructor(workshop: Workshop, roots: readonly Root[], only: readonly string[] | undefined, skip: readonly string[] | undefined) {
+    this.#workshop = workshop
+    this.roots = [...roots]
+    this.#leftOut = (id) => skip?.includes(id) === true || (only !== undefined && !only.includes(id))
+  }
+
+  /** Looks at the roots; gives the ids of which a file is gone. */
+  look(locations: readonly string[]): Set<string> {
+    const found = discover(this.roots, locations)
+    const gone = [...this.#found].filter(([id, list]) => list.some((old) => !found.get(id)?.some(({ entry }) => entry === old.entry)))
+    this.#found = found
+    return new Set(gone.map(([id]) => id))
+  }
+
+  /** The places a unit's plugin may come from, the strongest first: put, project, user, package, built-in. */
+  candidates({ id, realm }: Unit): Candidate[] {
+    const put = this.#put.get(realm.id)?.get(id)
+    const found = (this.#found.get(id) ?? []).filter((candidate) => this.#fits(candidate, realm))
+    return put ? [put, ...found] : found
+  }
+
+  idsFor(realm: Realm): string[] {
+    return [...this.#found].filter(([, list]) => list.some((candidate) => this.#fits(candidate, realm))).map(([id]) => id)
+  }
+
+  /** Until a plugin was evaluated once, the root tries it. */
+  #fits(candidate: Candidate, realm: Realm): boolean {
+    if (candidate.location !== undefined) return candidate.location === realm.location
+    return (this.#kinds.get(candidate.entry) ?? candidate.per ?? "process") === kindOf(realm)
+  }
+
+  /** Learns whom an evaluated plugin is for. "moved": it is not for this unit's kind of realm, and never was before. */
+  belongs({ id, realm }: Unit, candidate: Candidate, evaluation: Evaluation): "here" | "elsewhere" | "moved" {
+    if (candidate.definition) return "here"
+    const builtIn = this.#found.get(id)?.find(({ kind, entry }) => kind === "built-in" && entry !== candidate.entry)
+    const shadowed = builtIn && this.#kinds.get(builtIn.entry)
+    if (candidate.location !== undefined) {
+      if (shadowed === "process") throw new KernelError("Refused", `${candidate.entry} has the id of the process-wide plugin "${id}", which a project cannot replace: rename the file`)
+      return "here"
+    }
+    const kind = candidate.per ?? evaluation.definition.per ?? shadowed ?? (candidate.kind === "built-in" ? "process" : "location")
+    const moved = this.#kinds.get(candidate.entry) !== kind
+    this.#kinds.set(candidate.entry, kind)
+    if (kind === kindOf(realm)) return "here"
+    this.#spare.set(candidate.entry, evaluation)
+    return moved ? "moved" : "elsewhere"
+  }
+
+  /** Is a service of this name known to be one of locations? By custom a service has its plugin's id. */
+  isPerLocation(service: string): boolean {
+    return (this.#found.get(service) ?? []).some(({ entry }) => this.#kinds.get(entry) === "location")
+  }
+
+  refusal(unit: Unit): string | undefined {
+    if (!this.#put.get(unit.realm.id)?.has(unit.id) && this.#leftOut(unit.id)) return "left out at start"
+    return this.disabled.get(unit.id) ?? (this.#block(unit) === false ? "disabled in the config" : undefined)
+  }
+
+  options(unit: Unit): unknown {
+    const block = this.#block(unit)
+    return typeof block === "boolean" ? undefined : block
+  }
+
+  #block({ id, realm }: Unit): unknown { return this.blocks.get(realm.id)?.[id] ?? this.blocks.get("root")?.[id] }
+
+  put(id: string, definition: Definition<never, never>, realm: Realm): void {
+    const serial = ++this.#serial
+    const put = this.#put.get(realm.id) ?? new Map<string, Candidate>()
+    this.#put.set(realm.id, put)
+    put.set(id, { id, entry: `put:${id}#${serial}`, kind: "host", rank: RANKS.host, root: "", guarded: false, definition: typeof definition === "function" ? { setup: definition } : definition })
+  }
+
+  drop(id: string, realm: Realm): void { this.#put.get(realm.id)?.delete(id) }
+
+  /** Evaluates a candidate anew; `kept` sources stand for what is on disk now. */
+  async load(candidate: Candidate, watch: (stale: () => boolean) => void, kept?: Evaluation): Promise<Evaluation> {
+    if (candidate.definition) return inline(candidate.entry, candidate.definition)
+    const spare = this.#spare.get(candidate.entry)
+    this.#spare.delete(candidate.entry)
+    if (spare && !kept && !spare.stale()) return spare
+    const evaluation = await evaluate(candidate, this.#workshop, watch, kept?.sources)
+    return kept ? { ...evaluation, hash: kept.hash } : evaluation
+  }
+
+  /** The roots' directories, those of open locations included. */
+  directories(locations: readonly string[]): string[] {
+    const dirs = this.roots.flatMap(({ dir }) => (isAbsolute(dir) ? [dir] : locations.map((location) => join(location, dir))))
+    return dirs.map((dir) => (existsSync(dir) ? realpathSync(dir) : dir))
+  }
+}
