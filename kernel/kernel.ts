@@ -91,8 +91,8 @@ export class Kernel {
   async #quiet(): Promise<number> {
     const started = this.#touched
     this.busy(1)
-    for (let left = 1; left > 0; left = Math.min(this.#touched + BOUNDS.settle, started + BOUNDS.settleMost) - this.clock.now()) {
-      await new Promise<void>((resolve) => this.clock.after(Math.max(left, BOUNDS.settle / 10), resolve))
+    for (let left: number = BOUNDS.settle; left > 0; left = Math.min(this.#touched + BOUNDS.settle, started + BOUNDS.settleMost) - this.clock.now()) {
+      await new Promise<void>((resolve) => this.clock.after(left, resolve))
     }
     this.busy(-1)
     return this.clock.now() - started

@@ -2,13 +2,12 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 
 export interface Owner { fault(kind: "throw" | "timeout" | "rejection" | "teardown", during: string, error: unknown): void }
-/** `chain` holds the mutates and decides that are being awaited, outermost first. */
-interface Attribution { owner: Owner; chain: readonly string[] }
 
-const storage = new AsyncLocalStorage<Attribution>()
-const nothing: readonly string[] = []
+const owners = new AsyncLocalStorage<Owner>()
+/** The mutates and decides that are being awaited, outermost first. */
+const chains = new AsyncLocalStorage<readonly string[]>()
 
-export const runAs = <T>(owner: Owner, work: () => T): T => storage.run({ owner, chain: storage.getStore()?.chain ?? nothing }, work)
-export const runInChain = <T>(owner: Owner, event: string, work: () => T): T => storage.run({ owner, chain: [...chain(), event] }, work)
-export const owner = (): Owner | undefined => storage.getStore()?.owner
-export const chain = (): readonly string[] => storage.getStore()?.chain ?? nothing
+export const owner = (): Owner | undefined => owners.getStore()
+export const chain = (): readonly string[] => chains.getStore() ?? []
+export const runAs = <T>(who: Owner, work: () => T): T => owners.run(who, work)
+export const runInChain = <T>(who: Owner, event: string, work: () => T): T => chains.run([...chain(), event], () => owners.run(who, work))

@@ -22,7 +22,7 @@ export interface Compiled {
 
 export const PARAMETERS = ["__vite_ssr_exports__", "__vite_ssr_import__", "__vite_ssr_dynamic_import__", "__vite_ssr_exportAll__", "__vite_ssr_import_meta__"] as const
 const VERSION = "1"
-const MOST_IN_MEMORY = 2_000
+const MOST_IN_MEMORY = 64
 const MOST_ON_DISK = 4_000
 const LANGUAGES: Record<string, "ts" | "tsx" | "js" | "jsx"> = { ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx", ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" }
 

@@ -38,7 +38,7 @@ export class Generation implements Owner {
   readonly outbox: { realm: Realm; event: string; payload: unknown }[] = []
   readonly commitWork: (() => void | Promise<void>)[] = []
   optionsListener: ((next: never, previous: never) => "reload" | void) | undefined
-  /** Rejects the callers of whatever still runs when this generation is forced closed. */
+  /** Calls of its methods that still run, each a lease; they are rejected when this generation is forced closed. */
   readonly calls = new Set<(error: Error) => void>()
   readonly timers = new Set<() => void>()
   readonly forks = new Set<Promise<void>>()
@@ -67,7 +67,7 @@ export class Generation implements Owner {
   get retiring(): AbortSignal { return this.#retiring.signal }
   /** May its handlers and methods be entered? Checked right before each entry. */
   get enterable(): boolean { return this.state !== "closed" }
-  get leases(): number { return this.#leases.call + this.#leases.stream }
+  get leases(): number { return this.calls.size + this.#leases.call + this.#leases.stream }
   get cleanups(): number { return this.#finalizers.length }
 
   /** Registering needs a generation that is staged or live. */
@@ -176,9 +176,11 @@ export class Generation implements Owner {
       if (!held) return
       held = false
       this.#leases[kind]--
-      this.#released?.()
+      this.released()
     }
   }
+
+  released(): void { this.#released?.() }
 
   /** Runs work in this generation's name: counted, and a fault is its own. Rejections pass to the caller as well. */
   attribute<T>(during: string, work: () => T): T {

@@ -25,30 +25,32 @@ export function makeHandle(consumer: Generation, realm: Realm, service: string, 
       // An awaited or inspected handle is no promise and has no symbols.
       if (typeof name === "symbol" || name === "then") return undefined
       let method = methods.get(name)
-      if (!method) methods.set(name, (method = (...args) => call(consumer, realm, service, name, args, pending)))
+      if (!method) methods.set(name, (method = makeMethod(consumer, realm, service, name, pending)))
       return method
     },
     set: () => { throw new KernelError("Invalid", `${service}: a service is replaced by providing it, not by assignment`) },
   })
 }
 
-function call(consumer: Generation, realm: Realm, service: string, method: string, args: unknown[], pending: Pending): unknown {
-  const own = consumer.state === "staged" && consumer.realm === realm ? consumer.services.get(service) : undefined
-  if (own) return invoke(consumer, own, service, method, args)
-  const provided = realm.table.service(service)
-  if (consumer.state === "staged") consumer.observed.add(service)
-  if (provided) return invoke(provided.generation, provided.implementation, service, method, args, () => call(consumer, realm, service, method, args, pending))
-  if (realm.parent === undefined && pending.perLocation(service)) return failing(new KernelError("NeedsLocation", `"${service}" is a project's: using p = await graft.at(directory), then p.${service}.${method}(…)`))
-  if (consumer.state === "staged") {
-    consumer.unavailable ??= service
-    return failing(new Unavailable(service))
-  }
-  return hybrid(pending.arrival(realm, service, BOUNDS.call).then(() => call(consumer, realm, service, method, args, pending)))
-}
-
-function invoke(provider: Generation, implementation: object, service: string, method: string, args: unknown[], again?: () => unknown): unknown {
-  const work = (implementation as Record<string, unknown>)[method]
+function makeMethod(consumer: Generation, realm: Realm, service: string, method: string, pending: Pending): Method {
   const during = `${service}.${method}`
-  if (typeof work !== "function") return failing(new KernelError("Invalid", `"${service}" of ${provider.name} has no method "${method}"`))
-  return serve(provider, during, () => work.apply(implementation, args) as unknown, again)
+  const invoke = (provider: Generation, implementation: object, args: unknown[]): unknown => {
+    const work = (implementation as Record<string, unknown>)[method] as Method | undefined
+    if (typeof work !== "function") return failing(new KernelError("Invalid", `"${service}" of ${provider.name} has no method "${method}"`))
+    return serve(provider, during, () => work.apply(implementation, args), () => call(...args))
+  }
+  const call: Method = (...args) => {
+    const own = consumer.state === "staged" && consumer.realm === realm ? consumer.services.get(service) : undefined
+    if (own) return invoke(consumer, own, args)
+    if (consumer.state === "staged") consumer.observed.add(service)
+    const provided = realm.table.service(service)
+    if (provided) return invoke(provided.generation, provided.implementation, args)
+    if (realm.parent === undefined && pending.perLocation(service)) return failing(new KernelError("NeedsLocation", `"${service}" is a project's: using p = await graft.at(directory), then p.${during}(…)`))
+    if (consumer.state === "staged") {
+      consumer.unavailable ??= service
+      return failing(new Unavailable(service))
+    }
+    return hybrid(pending.arrival(realm, service, BOUNDS.call).then(() => call(...args)))
+  }
+  return call
 }

@@ -8,31 +8,33 @@ const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (va
 
 /** Runs one method of a service. `again` makes the call anew on the next generation when this one ended it with `Moved`. */
 export function serve(provider: Generation, during: string, work: () => unknown, again?: () => unknown): unknown {
-  const release = provider.lease("call")
   provider.unit.calls++
   let result: unknown
   try {
     result = runAs(provider, work)
   } catch (error) {
-    release()
     provider.failed(during, error)
     return failing(error)
   }
-  if (isStream(result)) return release(), leasedStream(provider, during, result)
-  if (!isThenable(result)) return release(), Promise.resolve(result)
+  if (isStream(result)) return leasedStream(provider, during, result)
+  if (!isThenable(result)) return Promise.resolve(result)
   return new Promise((resolve, reject) => {
     provider.calls.add(reject)
-    const end = () => (provider.calls.delete(reject), release())
-    ;(result as PromiseLike<unknown>).then((value) => {
-      end()
+    result.then((value) => {
+      end(provider, reject)
       resolve(isStream(value) ? leasedStream(provider, during, value) : value)
     }, (error: unknown) => {
-      end()
+      end(provider, reject)
       if (error instanceof Moved && again && provider.state !== "live") return resolve(again())
       provider.failed(during, error)
       reject(error)
     })
   })
+}
+
+function end(provider: Generation, reject: (error: Error) => void): void {
+  provider.calls.delete(reject)
+  provider.released()
 }
 
 /** Leases from the first `next()` to the end; a generation that is forced closed ends its streams with `Retired`. */
@@ -49,7 +51,7 @@ function leasedStream(provider: Generation, during: string, stream: AsyncIterabl
         return new Promise((resolve, reject) => {
           provider.calls.add(reject)
           const finish = (last: boolean) => {
-            provider.calls.delete(reject)
+            end(provider, reject)
             if (!last) return
             ended = true
             release?.()

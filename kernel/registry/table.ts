@@ -126,6 +126,9 @@ export function diffRows(before: readonly SlotRow[], after: readonly SlotRow[], 
 }
 
 function cached<K, V>(cache: Map<K, V>, key: K, make: () => V): V {
-  if (!cache.has(key)) cache.set(key, make())
-  return cache.get(key)!
+  const known = cache.get(key)
+  if (known !== undefined || cache.has(key)) return known!
+  const made = make()
+  cache.set(key, made)
+  return made
 }
