@@ -64,7 +64,7 @@ export class Kernel {
   constructor(options: KernelOptions = {}) {
     this.clock = options.clock ?? systemClock
     const cache = options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled"))
-    const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})) }
+    const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>() }
     this.wants = new Wants(workshop, options.roots ?? [], options.only, options.skip)
     this.bus = new Bus(this.clock, () => this.root, () => this.locations.values())
     this.control = this.#makeControl({ dataDir: options.dataDir, config: options.config })

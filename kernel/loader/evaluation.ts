@@ -15,6 +15,8 @@ export interface Evaluation {
   readonly files: ReadonlyMap<string, string>
   readonly sources: ReadonlyMap<string, string>
   readonly hash: string
+  /** What its author should know, e.g. that a package cannot be reloaded. */
+  readonly notes: readonly string[]
   /** Has any byte of the closure changed, or could a failed import be resolved now? */
   stale(): boolean
   locate(error: unknown): Place | undefined
@@ -46,14 +48,14 @@ export async function evaluate({ entry, kind }: { entry: string; kind: string },
     },
   })
   const graph = new ModuleGraph(entry, workshop, kind === "built-in", new Map([["graft", { graft, definePlugin, locationOf, ...errors }]]), kept)
-  const stale = () => [...graph.files].some(([path, hash]) => workshop.files.hash(path) !== hash) || graph.reappeared()
+  const stale = () => [...graph.files].some(([path, hash]) => (workshop.files.hash(path) ?? "") !== hash) || graph.repackaged() || graph.reappeared()
   watch(stale)
   try {
     const exports = await graph.evaluate()
     const definition = definitionOf(exports, entry)
     for (const asset of definition.assets ?? []) graph.asset(asset)
     return {
-      entry, definition, files: graph.files, sources: graph.sources, stale,
+      entry, definition, files: graph.files, sources: graph.sources, notes: graph.notes, stale,
       hash: sha256(JSON.stringify([[...graph.files].sort(), [...graph.packages].sort()])).slice(0, 16),
       locate: (error) => graph.locate(error),
       bind: (instance) => { bound = instance },
@@ -65,7 +67,7 @@ export async function evaluate({ entry, kind }: { entry: string; kind: string },
 
 /** A plugin without a file; its entry is its identity. */
 export function inline(entry: string, definition: Definition<never, never>): Evaluation {
-  return { entry, definition, files: new Map(), sources: new Map(), hash: entry, stale: () => false, locate: () => undefined, bind: () => {} }
+  return { entry, definition, files: new Map(), sources: new Map(), notes: [], hash: entry, stale: () => false, locate: () => undefined, bind: () => {} }
 }
 
 const FIELDS: Record<string, string> = { engines: "string", per: "string", needs: "array", options: "object", events: "object", slots: "object", state: "object", assets: "array", setup: "function" }

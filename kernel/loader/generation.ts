@@ -47,6 +47,7 @@ export class Generation implements Owner {
   readonly #finalizers: { during: string; work: Cleanup }[] = []
   readonly #leases = { call: 0, stream: 0 }
   #released: (() => void) | undefined
+  #closing: Promise<void> | undefined
   #arms: Arm[] = []
   #index = 0
 
@@ -71,12 +72,12 @@ export class Generation implements Owner {
   get cleanups(): number { return this.#finalizers.length }
 
   /** Registering needs a generation that is staged or live. */
-  #open(what: string): void {
+  open(what: string): void {
     if (this.state === "retiring" || this.state === "closed") throw new KernelError("Retired", `${what}: ${this.name} is ${this.state}; a newer generation took over`)
   }
 
   listen(event: string, handler: Listener["handler"], options?: ListenOptions): Remove {
-    this.#open(`on("${event}")`)
+    this.open(`on("${event}")`)
     const listener: Listener = { event, handler, options, index: this.#index++, since: this.state === "live" ? this.unit.kernel.bus.sequence + 1 : 0, generation: this }
     this.listeners.push(listener)
     this.#changed()
@@ -94,7 +95,7 @@ export class Generation implements Owner {
 
   /** Adds rows; live, the difference is told at once. Within one plugin a later row of the same key replaces the earlier. */
   add(slot: string, items: unknown[], options: { key?: string; order?: number } = {}): Remove {
-    this.#open(`add("${slot}")`)
+    this.open(`add("${slot}")`)
     const keyOf = this.realm.table.slotPolicy(slot)?.key ?? this.definition.slots?.[slot]?.key
     const mine: SlotRow[] = items.map((item) => {
       const named = item as { id?: unknown; name?: unknown } | null
@@ -120,20 +121,20 @@ export class Generation implements Owner {
   #changed(): void { if (this.state === "live") this.unit.kernel.invalidate(this.realm) }
 
   watchSlot(realm: Realm, slot: string, listener: (change: RowChange<unknown>) => void): Remove {
-    this.#open(`all("${slot}").onChange`)
+    this.open(`all("${slot}").onChange`)
     const entry = { realm, slot, listener }
     this.slotListeners.add(entry)
     return () => void this.slotListeners.delete(entry)
   }
 
   defer(during: string, work: Cleanup): void {
-    this.#open("defer")
+    this.open("defer")
     this.#finalizers.push({ during, work })
   }
 
   /** Starts now when live, at commit when staged. */
   arm(start: () => void): Remove {
-    this.#open("a timer or fork")
+    this.open("a timer or fork")
     const arm: Arm = { start, cancelled: false }
     if (this.state === "live") start()
     else this.#arms.push(arm)
@@ -265,8 +266,9 @@ export class Generation implements Owner {
   }
 
   /** Finalizers, last in first out, one at a time, each bounded; whatever they do, the next one runs. Twice is once. */
-  async close(): Promise<void> {
-    if (this.state === "closed") return
+  close(): Promise<void> { return (this.#closing ??= this.#close()) }
+
+  async #close(): Promise<void> {
     this.state = "closed"
     const { clock } = this.unit.kernel
     this.#work.abort()

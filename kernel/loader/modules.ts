@@ -25,6 +25,8 @@ export interface Workshop {
   files: Files
   /** Bundled copies of packages for the plugins that came with them: specifier → file. */
   packages: ReadonlyMap<string, string>
+  /** Package directory → `name@version` that this process has in memory. */
+  held: Map<string, string>
 }
 
 /** jiti is loaded by the first import that does not spell out its file. */
@@ -41,22 +43,25 @@ export class ModuleGraph {
   readonly sources = new Map<string, string>()
   /** Package directory → `name@version`, of what loads natively. */
   readonly packages = new Map<string, string>()
+  readonly notes: string[] = []
   /** What could not be resolved: if it can be one day, the plugin is tried again. */
   readonly unresolved: { specifier: string; importer: string }[] = []
   readonly #entry: string
   readonly #compiler: Compiler
   readonly #disk: Files
   readonly #packages: ReadonlyMap<string, string>
+  readonly #held: Map<string, string>
   readonly #virtual: ReadonlyMap<string, Exports>
   readonly #kept: ReadonlyMap<string, string> | undefined
   readonly #modules = new Map<string, Module>()
   #jiti: Jiti | undefined
 
   /** `kept`: the sources of an earlier closure, to be evaluated instead of what is on disk now. */
-  constructor(entry: string, { compiler, files, packages }: Workshop, bundled: boolean, virtual: ReadonlyMap<string, Exports>, kept?: ReadonlyMap<string, string>) {
+  constructor(entry: string, { compiler, files, packages, held }: Workshop, bundled: boolean, virtual: ReadonlyMap<string, Exports>, kept?: ReadonlyMap<string, string>) {
     this.#entry = entry
     this.#compiler = compiler
     this.#disk = files
+    this.#held = held
     this.#packages = bundled ? packages : new Map()
     this.#virtual = virtual
     this.#kept = kept
@@ -119,8 +124,12 @@ export class ModuleGraph {
     if (kind === "virtual") return this.#virtual.get(id)!
     if (kind === "own") return this.#import(id, importers)
     if (kind === "host") return (await import(id)) as Exports
-    this.#notePackage(id)
-    return (await import(isBuiltin(id) ? id : pathToFileURL(id).href)) as Exports
+    if (isBuiltin(id)) return (await import(id)) as Exports
+    const commonjs = extname(id) !== ".mjs" && isCommonJs(id, "")
+    this.#notePackage(id, commonjs)
+    if (!commonjs) return (await import(pathToFileURL(id).href)) as Exports
+    const exports = hostRequire(id) as Exports
+    return { ...exports, default: exports.__esModule ? exports.default : exports }
   }
 
   /** A lazy import belongs to the closure from the start, without being evaluated. */
@@ -138,7 +147,10 @@ export class ModuleGraph {
   #read(path: string): { text: string; hash: string } {
     const kept = this.#kept?.get(path)
     const read = kept === undefined ? this.#disk.read(path) : { text: kept, hash: sha256(kept) }
-    if (!read) throw new KernelError("Invalid", `${path}: cannot be read`)
+    if (!read) {
+      this.files.set(path, "")
+      throw new KernelError("Invalid", `${path}: cannot be read`)
+    }
     if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
     this.files.set(path, kept === undefined ? read.hash : (this.#disk.hash(path) ?? ""))
     this.sources.set(path, read.text)
@@ -179,14 +191,22 @@ export class ModuleGraph {
     return packaged && !importer.startsWith(join(modules, sep)) ? undefined : { kind: "native", id: real }
   }
 
-  #notePackage(path: string): void {
-    for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
-      try {
-        const { name, version } = JSON.parse(readFileSync(join(at, "package.json"), "utf8")) as { name?: string; version?: string }
-        if (name && version) return void this.packages.set(at, `${name}@${version}`)
-      } catch { /* the next directory up */ }
-      if (basename(dirname(at)) === "node_modules") return
+  /** Another version of a package than the one in memory: CommonJS is loaded anew, an ES module is held by Node until the process ends. */
+  #notePackage(path: string, commonjs: boolean): void {
+    const found = packageOf(path)
+    if (!found) return
+    this.packages.set(found.dir, found.version)
+    const loaded = this.#held.get(found.dir)
+    if (loaded !== undefined && loaded !== found.version) {
+      if (commonjs) for (const file of Object.keys(hostRequire.cache)) if (file.startsWith(join(found.dir, sep))) delete hostRequire.cache[file]
+      if (!commonjs) return void this.notes.push(`restart needed: ${loaded} is held by Node, ${found.version} is installed`)
     }
+    this.#held.set(found.dir, found.version)
+  }
+
+  /** Does any package that loads natively have another version now? */
+  repackaged(): boolean {
+    return [...this.packages].some(([dir, version]) => packageOf(join(dir, "package.json"))?.version !== version)
   }
 
   #evaluateCommonJs(module: Module): void {
@@ -239,6 +259,18 @@ function define(exports: Exports, name: string, value: unknown): void {
 
 function exportAll(into: Exports, from: Exports): void {
   for (const name of Object.keys(from)) if (name !== "default" && !(name in into)) Object.defineProperty(into, name, { enumerable: true, configurable: true, get: () => from[name] })
+}
+
+/** The nearest named package above a file, and its `name@version`. */
+function packageOf(path: string): { dir: string; version: string } | undefined {
+  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(join(dir, "package.json"), "utf8")) as { name?: string; version?: string }
+      if (name && version) return { dir, version: `${name}@${version}` }
+    } catch { /* the next directory up */ }
+    if (basename(dirname(dir)) === "node_modules") return undefined
+  }
+  return undefined
 }
 
 /** Are both below the same package of a `node_modules` (a plugin that is itself installed there)? */

@@ -46,7 +46,7 @@ export class Unit {
   errors = 0
   crashes = 0
   handlerMilliseconds = 0
-  readonly retiring: { generation: Generation; force(): void }[] = []
+  readonly retiring: { generation: Generation; forced: boolean; force(): void }[] = []
   readonly state = new StateHolder(this)
   readonly kept = new Kept(this)
   readonly #inboxes = new Map<string, Inbox>()
@@ -157,6 +157,7 @@ export class Unit {
       this.#commit(generation, candidate, cause, { ...times, commit: 0 })
       times.commit = performance.now() - committing
       this.#remember({ candidate, evaluation })
+      for (const note of evaluation.notes) kernel.log(generation, "warn", [note])
       kernel.record(this, { cause, outcome: "committed", gen: generation.gen, hash: evaluation.hash, times })
       return "done"
     } catch (error) {
@@ -286,8 +287,7 @@ export class Unit {
     const stale = error instanceof LoadFailure ? error.stale : evaluation ? () => evaluation.stale() : this.#stale ?? (() => true)
     const files = error instanceof LoadFailure ? error.watch : [...(evaluation?.files.keys() ?? [])]
     this.failure = { entry: candidate.entry, files, status, options, stale: clash ? () => true : stale, waitsFor }
-    if (!this.live || status === "waiting") this.reason = message
-    if (!this.live) this.status = status
+    if (!this.live) Object.assign(this, { status, reason: message })
     const entry = { cause, outcome: status, gen: this.gen + 1, phase, message, where: place?.where, frame: place?.frame, hash: evaluation?.hash, times } as const
     this.kernel.record(this, entry)
     const fact = { plugin: this.id, gen: this.gen + 1, realm: this.realm.id, file: candidate.entry }
@@ -357,11 +357,13 @@ export class Unit {
     this.failure = { entry, files: [], status: "waiting", options: this.kernel.wants.options(this), stale: () => false, waitsFor: new Set([service]) }
   }
 
+  /** So many may serve out their leases at once; the oldest is forced first. */
   #retire(generation: Generation): void {
     const force = deferred()
-    const entry = { generation, force: force.resolve }
+    const entry = { generation, forced: false, force: () => { entry.forced = true; force.resolve() } }
     this.retiring.push(entry)
-    if (this.retiring.length > BOUNDS.retiring) this.retiring[0]!.force()
+    const serving = this.retiring.filter(({ forced }) => !forced)
+    if (serving.length > BOUNDS.retiring) serving[0]!.force()
     void generation.retire(force.promise).finally(() => this.retiring.splice(this.retiring.indexOf(entry), 1))
   }
 

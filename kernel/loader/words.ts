@@ -50,7 +50,7 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
       return createInstance(generation, other, kernel.hold(other))
     }) as Words["at"],
 
-    keep: (name, key, acquire, release, options) => (here("keep"), unit.kept.keep(generation, name, key, acquire, release, options?.exclusive === true)),
+    keep: async (name, key, acquire, release, options) => (here("keep"), generation.open("keep"), unit.kept.keep(generation, name, key, acquire, release, options?.exclusive === true)),
     onOptions: (listener) => { generation.optionsListener = listener as never },
     onCommit: (work) => {
       if (generation.state !== "staged") throw new KernelError("NotLive", "onCommit belongs in setup")
