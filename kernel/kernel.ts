@@ -60,6 +60,7 @@ export class Kernel {
   #busy = 0
   #idle: PromiseWithResolvers<void> | undefined
   #closed = false
+  #closing: Promise<void> | undefined
 
   constructor(options: KernelOptions = {}) {
     this.clock = options.clock ?? systemClock
@@ -340,8 +341,9 @@ export class Kernel {
     for (const unit of units) await unit.undo(reason)
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
+  close(): Promise<void> { return (this.#closing ??= this.#close()) }
+
+  async #close(): Promise<void> {
     this.#closed = true
     for (const realm of this.locations.values()) await this.#closeLocation(realm)
     await Promise.all([...this.root.units.values()].reverse().map((unit) => unit.close()))
