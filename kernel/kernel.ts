@@ -135,26 +135,27 @@ export class Kernel {
 
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */
   #explainWaits(): void {
-    for (const realm of this.realms()) {
-      for (const unit of realm.units.values()) {
-        if (unit.live || !unit.failure?.waitsFor.size) continue
-        const path = [unit.id]
-        let reason = ""
-        for (let at: Unit | undefined = unit; at; ) {
-          const service: string = [...at.failure!.waitsFor][0]!
-          const next: Unit | undefined = [...realm.units.values(), ...this.root.units.values()].find((other) => other.offers.has(service) && !other.live)
-          path.push(service)
-          if (!next) reason = `waits for "${path.slice(1).join('" → "')}": nobody provides "${service}"`
-          else if (!next.failure?.waitsFor.size) reason = `waits for "${service}" of ${next.id}, which is ${next.status}: ${next.reason}`
-          else if (path.includes(next.id)) reason = `waits in a circle: ${[...path.filter((_, i) => i % 2 === 0), next.id].join(" → ")}`
-          else path.push(next.id)
-          at = reason ? undefined : next
-        }
-        if (unit.reason !== reason) {
-          unit.reason = reason
-          this.record(unit, { cause: "waiting", outcome: "waiting", gen: unit.gen, message: reason, times: {} })
-        }
-      }
+    for (const unit of this.realms().flatMap((realm) => [...realm.units.values()])) {
+      if (unit.live || !unit.failure?.waitsFor.size) continue
+      const reason = this.#whyWaiting(unit)
+      if (unit.reason === reason) continue
+      unit.reason = reason
+      this.record(unit, { cause: "waiting", outcome: "waiting", gen: unit.gen, message: reason, times: {} })
+    }
+  }
+
+  #whyWaiting(unit: Unit): string {
+    const path = [unit]
+    const services: string[] = []
+    for (let at = unit; ; ) {
+      const service = [...at.failure!.waitsFor][0]!
+      services.push(service)
+      const waits = `waits for "${services.join('" → "')}"`
+      const next = [...unit.realm.units.values(), ...this.root.units.values()].find((other) => !other.live && other.offers.has(service))
+      if (!next) return `${waits}: nobody provides "${service}"`
+      if (path.includes(next)) return `waits in a circle: ${[...path.slice(path.indexOf(next)), next].map(({ id }) => id).join(" → ")}`
+      if (!next.failure?.waitsFor.size) return `${waits} of ${next.id}, which is ${next.status}: ${next.reason}`
+      path.push((at = next))
     }
   }
 

@@ -37,6 +37,8 @@ export class Generation implements Owner {
   readonly slotListeners = new Set<{ realm: Realm; slot: string; listener: (change: RowChange<unknown>) => void }>()
   readonly outbox: { realm: Realm; event: string; payload: unknown }[] = []
   readonly commitWork: (() => void | Promise<void>)[] = []
+  /** Started once the commit stands. */
+  readonly afterCommit: (() => Promise<void>)[] = []
   optionsListener: ((next: never, previous: never) => "reload" | void) | undefined
   /** Calls of its methods that still run, each a lease; they are rejected when this generation is forced closed. */
   readonly calls = new Set<(error: Error) => void>()

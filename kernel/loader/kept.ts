@@ -30,7 +30,7 @@ export class Kept {
   /** What cannot be held twice is acquired once its predecessor was released, at the commit. */
   #afterCommit(holder: Generation, rivals: Entry[], acquire: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      holder.commitWork.push(async () => {
+      holder.afterCommit.push(async () => {
         for (const rival of rivals) await this.#release(rival)
         const resource = Promise.resolve().then(acquire)
         resource.then(resolve, reject)

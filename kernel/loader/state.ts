@@ -1,5 +1,5 @@
 /** The state cell of a unit: in memory, checked by its schema, migrated inside the commit, so that no update is lost. */
-import { produce } from "immer"
+import { freeze, produce } from "immer"
 import { validate } from "../bus/validate.ts"
 import { BOUNDS } from "../clock.ts"
 import { KernelError } from "../errors.ts"
@@ -40,7 +40,7 @@ export class StateHolder {
     const value = leg(what, () => (from === undefined ? definition.init() : from.version === version ? from.value : definition.migrate!(from.value, from.version)), BOUNDS.migrate)
     const checked = schema ? validate(schema, value) : { ok: true as const, value }
     if (!checked.ok) throw new KernelError("Invalid", `${what}: ${checked.message}`)
-    return { version, value }
+    return { version, value: freeze(value, true) }
   }
 
   view(generation: Generation): StateCell<unknown> {
@@ -60,7 +60,7 @@ export class StateHolder {
         const next = produce(holder.#cell.value, recipe as never) as unknown
         const checked = definition.schema ? validate(definition.schema, next) : { ok: true as const }
         if (!checked.ok) throw new KernelError("Invalid", `state of ${unit.id}: ${checked.message}`)
-        holder.#cell = { version: definition.version, value: next }
+        holder.#cell = { version: definition.version, value: freeze(next, true) }
       },
     }
   }

@@ -248,6 +248,7 @@ export class Unit {
     } finally {
       generation.committing = false
     }
+    for (const work of generation.afterCommit.splice(0)) pending.push(runAs(generation, work))
     this.gen = generation.gen
     this.failure = undefined
     this.status = "live"
