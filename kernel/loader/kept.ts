@@ -1,9 +1,10 @@
 /** Kept resources: acquired once, handed from generation to generation while their key stays, released after the last one closed. */
 import { BOUNDS, within } from "../clock.ts"
+import { KernelError } from "../errors.ts"
 import type { Generation } from "./generation.ts"
 import type { Unit } from "./unit.ts"
 
-interface Entry { name: string; key: string; resource: Promise<unknown>; release: (resource: never) => void | Promise<void>; holders: Set<Generation> }
+interface Entry { name: string; key: string; resource: Promise<unknown>; release: (resource: never) => void | Promise<void>; holders: Set<Generation>; /** It waits for a commit that may never come. */ abandon?: () => void }
 
 export class Kept {
   readonly #unit: Unit
@@ -18,7 +19,8 @@ export class Kept {
     let entry = this.#entries.get(id)
     if (!entry) {
       const rivals = exclusive && holder.state === "staged" ? [...this.#entries.values()].filter((other) => other.name === name) : []
-      entry = { name, key, resource: rivals.length ? this.#afterCommit(holder, rivals, acquire) : Promise.resolve().then(acquire), release, holders: new Set() }
+      entry = { name, key, resource: Promise.resolve(), release, holders: new Set() }
+      entry.resource = rivals.length ? this.#afterCommit(entry, holder, rivals, acquire) : Promise.resolve().then(acquire)
       this.#entries.set(id, entry)
       entry.resource.catch(() => this.#entries.delete(id))
     }
@@ -28,9 +30,11 @@ export class Kept {
   }
 
   /** What cannot be held twice is acquired once its predecessor was released, at the commit. */
-  #afterCommit(holder: Generation, rivals: Entry[], acquire: () => unknown): Promise<unknown> {
+  #afterCommit(entry: Entry, holder: Generation, rivals: Entry[], acquire: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      entry.abandon = () => reject(new KernelError("Retired", `${holder.name} was never committed`))
       holder.afterCommit.push(async () => {
+        entry.abandon = undefined
         for (const rival of rivals) await this.#release(rival)
         const resource = Promise.resolve().then(acquire)
         resource.then(resolve, reject)
@@ -50,6 +54,11 @@ export class Kept {
   async releaseOf(holder: Generation): Promise<void> {
     for (const entry of [...this.#entries.values()]) {
       if (!entry.holders.delete(holder) || entry.holders.size) continue
+      if (entry.abandon) {
+        this.#entries.delete(JSON.stringify([entry.name, entry.key]))
+        entry.abandon()
+        continue
+      }
       await within(this.#unit.kernel.clock, BOUNDS.finalizer, `release of ${entry.name}`, this.#release(entry)).catch((error: unknown) => holder.fault("teardown", `release of ${entry.name}`, error))
     }
   }

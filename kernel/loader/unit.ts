@@ -289,6 +289,8 @@ export class Unit {
     const files = error instanceof LoadFailure ? error.watch : [...(evaluation?.files.keys() ?? [])]
     this.failure = { entry: candidate.entry, files, status, options, stale: clash ? () => true : stale, waitsFor }
     if (!this.live) Object.assign(this, { status, reason: message })
+    // It may have come while this setup was on its way to call it.
+    if ([...waitsFor].some((service) => this.realm.table.service(service))) void this.request("a service came")
     const entry = { cause, outcome: status, gen: this.gen + 1, phase, message, where: place?.where, frame: place?.frame, hash: evaluation?.hash, times } as const
     this.kernel.record(this, entry)
     const fact = { plugin: this.id, gen: this.gen + 1, realm: this.realm.id, file: candidate.entry }

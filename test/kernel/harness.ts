@@ -180,3 +180,10 @@ export function shape(view: KernelView): unknown {
     plugins: realm.plugins.map(({ id, status, reason, file, hash, files, services, slots, events, needs }) => ({ id, status, reason: ungen(reason), file, hash, files: [...files].sort(), services, slots, events, needs: [...needs].sort() })),
   }))
 }
+
+/** Everything that a stream gives. */
+export async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const given: T[] = []
+  for await (const value of stream) given.push(value)
+  return given
+}

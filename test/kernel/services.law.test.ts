@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import { Unavailable } from "graft"
 import { describe, expect, it } from "vitest"
-import { Lab, outcome, plugin, serving, soon, turns, type Instance, type Plugin } from "./harness.ts"
+import { Lab, all, outcome, plugin, serving, soon, turns, type Instance, type Plugin } from "./harness.ts"
 
 describe("L14 Late binding", () => {
   const provider: Plugin["setup"] = (graft) => graft.provide("clock", { gen: async () => graft.gen, sync: () => graft.gen, *list() { yield graft.gen }, async *stream() { yield graft.gen; yield graft.gen } })
@@ -43,7 +43,7 @@ describe("L14 Late binding", () => {
     expect(() => { handle.gen = 1 }).toThrow(/by providing it/)
     expect(await handle.sync()).toBe(1)
     expect((await outcome(handle.nothing())).message).toMatch(/"clock" of clock@1 has no method "nothing"/)
-    expect(await Array.fromAsync(handle.stream())).toEqual([1, 1])
+    expect(await all(handle.stream())).toEqual([1, 1])
     expect((lab.graft as unknown as Record<string, unknown>).clock).toBe(handle)
   })
 
@@ -57,7 +57,7 @@ describe("L14 Late binding", () => {
   it("a call waits for a provider that is coming, and only as long as it is coming", async () => {
     await using lab = new Lab()
     const coming = lab.put("clock", async (graft) => { await lab.gate("clock"); await provider(graft) })
-    const [call, stream, other] = [lab.graft.use("clock").gen(), Array.fromAsync(lab.graft.use("clock").stream()), outcome(lab.graft.use("other").gen())]
+    const [call, stream, other] = [lab.graft.use("clock").gen(), all(lab.graft.use("clock").stream()), outcome(lab.graft.use("other").gen())]
     lab.open("clock")
     await coming
     expect([await soon("the call", call), await soon("the stream", stream)]).toEqual([1, [1, 1]])

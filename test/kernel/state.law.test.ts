@@ -8,7 +8,7 @@ const schema = (works: (value: any) => boolean): Schema => ({ "~standard": { ver
 
 describe("L16 State", () => {
   const counter = (version: number, more: Partial<Plugin> = {}, setup: Plugin["setup"] = () => {}): Plugin => ({
-    state: { version, schema: schema((value) => typeof value.count === "number" && value.count >= 0), init: () => ({ version, count: 0 }), migrate: (old) => ({ version, count: old.count }) },
+    state: { version, schema: schema((value) => typeof value.count === "number" && value.count >= 0), init: () => ({ version, count: 0 }), migrate: (old) => ({ version, count: (old as { count: number }).count }) },
     setup(graft) {
       graft.provide("a", { get: async () => graft.state.value, add: async (by: number) => graft.state.update((draft: { count: number }) => { draft.count += by }) })
       return setup(graft)
