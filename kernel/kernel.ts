@@ -7,11 +7,10 @@ import { formatWithOptions } from "node:util"
 import type { Control, Host, JournalEntry, Outcome, Root } from "./control.ts"
 import type { Definition, Graft, Row, RowChange } from "./instance.ts"
 import type { Fault, LogEntry } from "./vocabulary.ts"
-import { WORDS } from "./instance.ts"
 import { Bus } from "./bus/bus.ts"
 import { owner } from "./bus/attribution.ts"
 import { BOUNDS, deferred, systemClock, within, type Clock } from "./clock.ts"
-import { KernelError, messageOf, Unavailable } from "./errors.ts"
+import { KernelError, messageOf } from "./errors.ts"
 import { Compiler } from "./loader/compile.ts"
 import { digestOf, RANKS } from "./loader/discover.ts"
 import { inline } from "./loader/evaluation.ts"
@@ -20,6 +19,7 @@ import { Generation } from "./loader/generation.ts"
 import { Unit, type Candidate } from "./loader/unit.ts"
 import { Wants } from "./loader/wants.ts"
 import { createInstance } from "./loader/words.ts"
+import { Arrivals } from "./registry/arrivals.ts"
 import { locationOf, Realm } from "./registry/realm.ts"
 import { diffRows, type SlotRow } from "./registry/table.ts"
 import { viewRealm } from "./view.ts"
@@ -40,8 +40,6 @@ export interface KernelOptions extends Host {
   contain?: boolean
 }
 
-interface Arrival { realm: Realm; service: string; resolve(): void; reject(error: Error): void }
-
 export class Kernel {
   readonly version = VERSION
   readonly clock: Clock
@@ -53,7 +51,7 @@ export class Kernel {
   readonly locations = new Map<string, Realm>()
   readonly #journal: JournalEntry[] = []
   readonly #logs: LogEntry[] = []
-  readonly #arrivals = new Set<Arrival>()
+  readonly arrivals: Arrivals
   readonly #uncontain: () => void
   #touched = 0
   #settling: Promise<void> | undefined
@@ -68,6 +66,7 @@ export class Kernel {
     const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>() }
     this.wants = new Wants(workshop, options.roots ?? [], options.only, options.skip)
     this.bus = new Bus(this.clock, () => this.root, () => this.locations.values())
+    this.arrivals = new Arrivals(this.clock)
     this.control = this.#makeControl({ dataDir: options.dataDir, config: options.config })
     this.host(this.root)
     this.#uncontain = options.contain ? contain() : () => {}
@@ -215,10 +214,6 @@ export class Kernel {
 
   // ── services ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  checkWord(service: string): void {
-    if ((WORDS as readonly string[]).includes(service) || service === "then") throw new KernelError("Invalid", `"${service}" is a word of the kernel and cannot be a service: choose another name`)
-  }
-
   perLocation(service: string): boolean {
     return this.providerBelow(this.root, service) !== undefined || this.wants.isPerLocation(service)
   }
@@ -237,23 +232,6 @@ export class Kernel {
   /** The realms whose table holds what this one provides. */
   #seenFrom(realm: Realm): Realm[] { return realm === this.root ? this.realms() : [realm] }
 
-  arrival(realm: Realm, service: string, milliseconds: number): Promise<void> {
-    const wait = deferred()
-    const arrival: Arrival = { realm, service, resolve: wait.resolve, reject: wait.reject }
-    this.#arrivals.add(arrival)
-    if (!this.#coming(realm)) queueMicrotask(() => this.#giveUp(arrival))
-    return within(this.clock, milliseconds, `waiting for "${service}"`, wait.promise).finally(() => this.#arrivals.delete(arrival))
-  }
-
-  /** Is anything still coming up that might provide what is asked for? */
-  #coming(realm: Realm): boolean {
-    return [realm, this.root].some((each) => [...each.units.values()].some((unit) => unit.busy))
-  }
-
-  #giveUp(arrival: Arrival): void {
-    if (!arrival.realm.table.service(arrival.service) && !this.#coming(arrival.realm)) arrival.reject(new Unavailable(arrival.service))
-  }
-
   /** Services went or came: who needs a lost one waits, who waited is tried again. */
   servicesChanged(realm: Realm, gone: readonly string[], came: readonly string[]): void {
     for (const each of this.#seenFrom(realm)) {
@@ -264,7 +242,7 @@ export class Kernel {
         else if (unit.failure && came.some((service) => unit.failure!.waitsFor.has(service))) void unit.request("a service came")
       }
     }
-    for (const arrival of this.#arrivals) if (arrival.realm.table.service(arrival.service)) arrival.resolve()
+    this.arrivals.check()
   }
 
   // ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -308,7 +286,7 @@ export class Kernel {
   busy(delta: 1 | -1): void {
     this.#busy += delta
     if (this.#busy > 0) return
-    for (const arrival of this.#arrivals) this.#giveUp(arrival)
+    this.arrivals.check()
     this.#idle?.resolve()
     this.#idle = undefined
   }
@@ -321,7 +299,7 @@ export class Kernel {
   // ── the faces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #everywhere(id: string): Unit[] { return this.realms().flatMap((realm) => realm.units.get(id) ?? []) }
-  #realmOf(location: string | undefined): Realm { return location === undefined ? this.root : this.open(location) }
+  #realmOf(location?: string): Realm { return location === undefined ? this.root : this.open(location) }
 
   async put(id: string, definition: Definition<never, never>, location?: string): Promise<void> {
     const realm = this.#realmOf(location)

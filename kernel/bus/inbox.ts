@@ -44,14 +44,23 @@ export class Inbox {
     const pending = this.#pendingByEvent.get(delivery.event) ?? 0
     if (pending >= (policy?.cap ?? BOUNDS.cap)) {
       const oldest = this.#find((other) => other.event === delivery.event)
-      if (oldest) oldest.dropped = true
-      this.counters.dropped++
+      if (oldest) this.#drop(oldest)
     } else this.#pendingByEvent.set(delivery.event, pending + 1)
     this.#queue.push(delivery)
     if (this.#running) return
     this.#running = true
     this.#busy(1)
     queueMicrotask(() => void this.#drain())
+  }
+
+  /** Nothing of it is kept, and its place in the queue not for long. */
+  #drop(delivery: Delivery): void {
+    delivery.dropped = true
+    delivery.payload = undefined
+    this.counters.dropped++
+    if (this.counters.dropped % BOUNDS.cap) return
+    this.#queue = this.#queue.slice(this.#head).filter(({ dropped }) => !dropped)
+    this.#head = 0
   }
 
   #find(matches: (delivery: Delivery) => boolean): Delivery | undefined {

@@ -1,5 +1,5 @@
 /** The instance of one generation, as seen from one realm: the kernel's own words, and every service and slot by its name. */
-import type { Graft, Words } from "../instance.ts"
+import { WORDS, type Graft, type Words } from "../instance.ts"
 import type { Realm } from "../registry/realm.ts"
 import { KernelError } from "../errors.ts"
 import { makeBoard } from "../registry/board.ts"
@@ -41,7 +41,7 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     mutate: (async (event: string, value: unknown) => (live("mutate"), kernel.bus.mutate(realm, event, value, generation.name))) as Words["mutate"],
     decide: (async (event: string, ask: unknown) => (live("decide"), kernel.bus.decide(realm, event, ask, generation.name))) as Words["decide"],
 
-    provide: ((service: string, implementation: object) => (here("provide"), kernel.checkWord(service), generation.provide(service, implementation))) as Words["provide"],
+    provide: ((service: string, implementation: object) => (here("provide"), checkName(service), generation.provide(service, implementation))) as Words["provide"],
     use: ((service: string) => handle(service)) as Words["use"],
     add: ((slot: string, items: unknown, options?: { key?: string; order?: number }) => (here("add"), generation.add(slot, Array.isArray(items) ? items : [items], options))) as Words["add"],
     all: ((slot: string) => makeBoard(generation, realm, slot)) as Words["all"],
@@ -77,4 +77,8 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     has: (_, name) => typeof name === "string",
     set: (_, name) => { throw new KernelError("Invalid", `graft.${String(name)} cannot be assigned; provide a service instead`) },
   }) as unknown as Graft & Disposable
+}
+
+function checkName(service: string): void {
+  if ((WORDS as readonly string[]).includes(service) || service === "then") throw new KernelError("Invalid", `"${service}" is a word of the kernel and cannot be a service: choose another name`)
 }

@@ -6,12 +6,12 @@ import { BOUNDS } from "../clock.ts"
 import { KernelError, Unavailable } from "../errors.ts"
 import type { Generation } from "../loader/generation.ts"
 import { failing, hybrid, serve } from "./lease.ts"
+import type { Arrivals } from "./arrivals.ts"
 import type { Realm } from "./realm.ts"
 
 /** What a handle asks of the kernel when nobody provides a service right now. */
 export interface Pending {
-  /** Resolves when the service is live; rejects when nothing can bring it, or at the deadline. */
-  arrival(realm: Realm, service: string, milliseconds: number): Promise<void>
+  readonly arrivals: Arrivals
   /** Is it a service of locations, called at the root? */
   perLocation(service: string): boolean
 }
@@ -50,7 +50,7 @@ function makeMethod(consumer: Generation, realm: Realm, service: string, method:
       consumer.unavailable ??= service
       return failing(new Unavailable(service))
     }
-    return hybrid(pending.arrival(realm, service, BOUNDS.call).then(() => call(...args)))
+    return hybrid(pending.arrivals.wait(realm, service, BOUNDS.call).then(() => call(...args)))
   }
   return call
 }

@@ -168,7 +168,7 @@ describe("L19 Isolation", () => {
     expect(await soon("the answer", choice)).toBe("b")
     await lab.kernel.settled()
     expect(lab.notes).toEqual(["heard"])
-    expect(lab.faults().map(({ kind, during }) => `${kind} ${during}`).sort()).toEqual(["rejection on law.told", "throw on law.choice", "throw on law.told", "timeout on law.choice", "timeout on law.told"])
+    expect(lab.faults().map(({ kind, during }) => `${kind === "timeout" ? kind : "failure"} ${during}`).sort()).toEqual(["failure on law.choice", "failure on law.told", "failure on law.told", "timeout on law.choice", "timeout on law.told"])
     expect(await lab.graft.decide("law.nobody", {})).toBe(undefined)
   })
 
@@ -254,16 +254,17 @@ describe("L20 Back-pressure", () => {
     await lab.put("owner", { events: { "law.told": { cap: 10 } }, setup() {} })
     await lab.put("stuck", (graft) => { graft.on("law.told", () => lab.gate("stuck"), { deadline: Infinity }) })
     const payloads: WeakRef<object>[] = []
+    lab.graft.emit("law.told", {})
+    await turns()
     for (let n = 0; n < 3_000; n++) {
       const payload = { n }
       payloads.push(new WeakRef(payload))
       lab.graft.emit("law.told", payload)
     }
-    await lab.kernel.settled
     await turns()
     lab.told.length = 0
     collect()
-    expect(payloads.filter((payload) => payload.deref()).length).toBeLessThan(1_100)
+    expect(payloads.filter((payload) => payload.deref()).length).toBeLessThan(100)
     lab.open("stuck")
     await lab.kernel.settled()
   })
