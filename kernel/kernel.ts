@@ -135,7 +135,7 @@ export class Kernel {
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */
   #explainWaits(): void {
     for (const unit of this.realms().flatMap((realm) => [...realm.units.values()])) {
-      if (unit.live || !unit.failure?.waitsFor.size) continue
+      if (unit.live || unit.busy || !unit.failure?.waitsFor.size) continue
       const reason = this.#whyWaiting(unit)
       if (unit.reason === reason) continue
       unit.reason = reason

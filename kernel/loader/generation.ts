@@ -153,21 +153,22 @@ export class Generation implements Owner {
   }
 
   timer(milliseconds: number, work: () => void | Promise<void>, repeat: boolean): Remove {
+    let stopped = false
     let cancel: (() => void) | undefined
-    const disarm = this.arm(() => schedule())
     const schedule = () => {
       const stop = this.unit.kernel.clock.after(milliseconds, async () => {
         this.timers.delete(stop)
         await this.handle(repeat ? "every" : "timeout", BOUNDS.notify, work)
-        if (repeat && this.state === "live" && cancel) schedule()
+        if (repeat && !stopped && this.state === "live") schedule()
       })
       this.timers.add((cancel = stop))
     }
+    const disarm = this.arm(schedule)
     return () => {
+      stopped = true
       disarm()
       if (cancel) this.timers.delete(cancel)
       cancel?.()
-      cancel = undefined
     }
   }
 
