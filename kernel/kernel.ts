@@ -128,8 +128,9 @@ export class Kernel {
     if (verdict?.admit !== true) throw new KernelError("Refused", verdict?.reason ?? `${candidate.root} is not trusted`)
   }
 
+  /** A unit that nothing wants, and that holds nothing any more, is no more. */
   forget(unit: Unit): void {
-    if (unit.realm.units.get(unit.id) === unit && !unit.live && unit.retiring.length === 0 && unit.kept.names().length === 0) unit.realm.units.delete(unit.id)
+    if (!unit.live && unit.retiring.length === 0 && this.wants.candidates(unit).length === 0) unit.realm.units.delete(unit.id)
   }
 
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */

@@ -27,7 +27,8 @@ export interface Candidate { id: string; entry: string; kind: RootKind | "host";
 
 type Phase = "load" | "check" | "stage" | "commit" | "admit"
 interface Failure { entry: string; files: readonly string[]; status: "failed" | "waiting" | "refused"; options: unknown; stale(): boolean; waitsFor: Set<string> }
-interface Good { candidate: Candidate; evaluation: Evaluation }
+/** What it takes to evaluate a closure again; never the evaluation itself, which would hold its generation in memory. */
+export interface Good { candidate: Candidate; hash: string; sources: ReadonlyMap<string, string> }
 
 export class Unit {
   readonly kernel: Kernel
@@ -156,7 +157,7 @@ export class Unit {
       const committing = performance.now()
       this.#commit(generation, candidate, cause, { ...times, commit: 0 })
       times.commit = performance.now() - committing
-      this.#remember({ candidate, evaluation })
+      this.#remember({ candidate, hash: evaluation.hash, sources: evaluation.sources })
       for (const note of evaluation.notes) kernel.log(generation, "warn", [note])
       kernel.record(this, { cause, outcome: "committed", gen: generation.gen, hash: evaluation.hash, times })
       return "done"
@@ -299,7 +300,7 @@ export class Unit {
   }
 
   #remember(good: Good): void {
-    if (this.#good[0]?.evaluation.hash === good.evaluation.hash) this.#good.shift()
+    if (this.#good[0]?.hash === good.hash) this.#good.shift()
     this.#good.unshift(good)
     this.#good.length = Math.min(this.#good.length, BOUNDS.sources)
   }
@@ -307,7 +308,7 @@ export class Unit {
   /** Back to the last good closure before the live one, evaluated again from its kept source as a new generation. */
   async undo(reason: string, cause = "undo"): Promise<void> {
     const rejected = this.live
-    const back = this.#good.find((good) => good.evaluation.hash !== rejected?.evaluation.hash)
+    const back = this.#good.find((good) => good.hash !== rejected?.evaluation.hash)
     if (!rejected) throw new KernelError("Refused", `${this.id} is not live`)
     const watched = new Map(rejected.evaluation.files)
     const refused = () => [...watched].some(([path, hash]) => this.kernel.files.hash(path) !== hash)
@@ -318,7 +319,7 @@ export class Unit {
       this.reason = reason
       return this.kernel.record(this, { cause, outcome: "reverted", gen: rejected.gen, message: `${reason} (no earlier version to go back to)`, times: {} })
     }
-    const evaluation = await this.kernel.wants.load(back.candidate, () => {}, back.evaluation)
+    const evaluation = await this.kernel.wants.load(back.candidate, () => {}, back)
     const generation = new Generation(this, this.gen + 1, evaluation, this.#checkedOptions(evaluation.definition, this.kernel.wants.options(this), () => rejected.options))
     try {
       await this.#stage(generation, new Promise<never>(() => {}))
@@ -350,7 +351,7 @@ export class Unit {
       kernel.tell(this.realm, outcome === "waiting" ? "plugin.waiting" : "plugin.removed", fact)
       kernel.servicesChanged(this.realm, services, [])
     }
-    if (outcome === "removed" && kernel.wants.candidates(this).length === 0) kernel.forget(this)
+    if (outcome === "removed") kernel.forget(this)
   }
 
   /** A service that it needs is gone: it waits, and comes back with it. */
@@ -367,7 +368,10 @@ export class Unit {
     this.retiring.push(entry)
     const serving = this.retiring.filter(({ forced }) => !forced)
     if (serving.length > BOUNDS.retiring) serving[0]!.force()
-    void generation.retire(force.promise).finally(() => this.retiring.splice(this.retiring.indexOf(entry), 1))
+    void generation.retire(force.promise).finally(() => {
+      this.retiring.splice(this.retiring.indexOf(entry), 1)
+      this.kernel.forget(this)
+    })
   }
 
   /** The files and directories whose change may change it. */

@@ -8,7 +8,7 @@ import type { Realm } from "../registry/realm.ts"
 import { discover, RANKS } from "./discover.ts"
 import { evaluate, inline, type Evaluation } from "./evaluation.ts"
 import type { Workshop } from "./modules.ts"
-import type { Candidate, Unit } from "./unit.ts"
+import type { Candidate, Good, Unit } from "./unit.ts"
 
 type Kind = "process" | "location"
 const kindOf = (realm: Realm): Kind => (realm.location === undefined ? "process" : "location")
@@ -104,7 +104,7 @@ export class Wants {
   drop(id: string, realm: Realm): void { this.#put.get(realm.id)?.delete(id) }
 
   /** Evaluates a candidate anew; `kept` sources stand for what is on disk now. */
-  async load(candidate: Candidate, watch: (stale: () => boolean) => void, kept?: Evaluation): Promise<Evaluation> {
+  async load(candidate: Candidate, watch: (stale: () => boolean) => void, kept?: Good): Promise<Evaluation> {
     if (candidate.definition) return inline(candidate.entry, candidate.definition)
     const spare = this.#spare.get(candidate.entry)
     this.#spare.delete(candidate.entry)

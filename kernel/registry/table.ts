@@ -59,7 +59,7 @@ export class Table {
   }
 
   slotNames(): string[] {
-    return [...new Set(this.#realm.live().flatMap((generation) => [...generation.rows.keys()]))].sort()
+    return [...new Set(this.#realm.live().flatMap((generation) => [...generation.rows].filter(([, rows]) => rows.size).map(([slot]) => slot)))].sort()
   }
 
   listeners(event: string): readonly Listener[] {
