@@ -130,7 +130,8 @@ export class Kernel {
 
   /** A unit that nothing wants, and that holds nothing any more, is no more. */
   forget(unit: Unit): void {
-    if (!unit.live && unit.retiring.length === 0 && this.wants.candidates(unit).length === 0) unit.realm.units.delete(unit.id)
+    const needed = unit.live ?? (unit.busy || unit.retiring.length > 0 || this.wants.candidates(unit).length > 0)
+    if (!needed && unit.realm.units.get(unit.id) === unit) unit.realm.units.delete(unit.id)
   }
 
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */

@@ -17,11 +17,11 @@ export class Files {
 
   read(path: string): { text: string; hash: string } | undefined {
     try {
-      const stamp = stampOf(path)
+      const stamp = settledStampOf(path)
       const bytes = readFileSync(path)
       const hash = sha256(bytes)
       if (this.#known.size > 20_000) this.#known.clear()
-      if (stamp !== undefined && stamp === stampOf(path)) this.#known.set(path, { stamp, hash })
+      if (stamp !== undefined && stamp === settledStampOf(path)) this.#known.set(path, { stamp, hash })
       return { text: bytes.toString("utf8"), hash }
     } catch {
       return undefined
@@ -37,6 +37,11 @@ export class Files {
 function stampOf(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
   return stat?.isFile() ? `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino}` : undefined
+}
+
+/** File times tick every few milliseconds: two saves within a tick look alike, so a file that was just written gets no stamp. */
+function settledStampOf(path: string): string | undefined {
+  return ageOf(path, Date.now()) > 100 ? stampOf(path) : undefined
 }
 
 /** How long ago a file was written, in milliseconds; Infinity when it is not there. */

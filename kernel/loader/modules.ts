@@ -151,8 +151,8 @@ export class ModuleGraph {
       this.files.set(path, "")
       throw new KernelError("Invalid", `${path}: cannot be read`)
     }
-    if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
     this.files.set(path, kept === undefined ? read.hash : (this.#disk.hash(path) ?? ""))
+    if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
     this.sources.set(path, read.text)
     return read
   }

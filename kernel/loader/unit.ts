@@ -26,7 +26,7 @@ import { StateHolder } from "./state.ts"
 export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never> }
 
 type Phase = "load" | "check" | "stage" | "commit" | "admit"
-interface Failure { entry: string; files: readonly string[]; status: "failed" | "waiting" | "refused"; options: unknown; stale(): boolean; waitsFor: Set<string> }
+interface Failure { entry: string; files: readonly string[]; status: "failed" | "waiting" | "refused"; options: unknown; stale(): boolean; waitsFor: Set<string>; /** A service that somebody else provides: when it is free, this is tried again. */ clash?: string }
 /** What it takes to evaluate a closure again; never the evaluation itself, which would hold its generation in memory. */
 export interface Good { candidate: Candidate; hash: string; sources: ReadonlyMap<string, string> }
 
@@ -92,6 +92,7 @@ export class Unit {
       }
     } finally {
       this.#running = undefined
+      this.kernel.forget(this)
       this.kernel.busy(-1)
     }
   }
@@ -112,7 +113,7 @@ export class Unit {
     if (live && this.pinned) return "done"
     if (this.#refused && live && !this.#refused()) return "done"
     const { failure } = this
-    if (failure?.entry === candidate.entry && !failure.stale() && isDeepStrictEqual(failure.options, options) && ![...failure.waitsFor].some((service) => this.realm.table.service(service))) return "failed"
+    if (failure?.entry === candidate.entry && !failure.stale() && isDeepStrictEqual(failure.options, options) && !this.#mayGoOn(failure)) return "failed"
     if (!live && !failure) this.status = "loading"
     const times: Record<string, number> = { settle }
     let phase: Phase = "load"
@@ -169,6 +170,11 @@ export class Unit {
     } finally {
       this.#supersede = this.#stale = undefined
     }
+  }
+
+  /** Has what it waited for come, or what stood in its way gone? */
+  #mayGoOn({ waitsFor, clash }: Failure): boolean {
+    return [...waitsFor].some((service) => this.realm.table.service(service)) || (clash !== undefined && !this.realm.table.service(clash))
   }
 
   #isLive(): "done" {
@@ -267,7 +273,7 @@ export class Unit {
 
   #checkClash(service: string): void {
     const other = this.realm.table.service(service)?.generation ?? this.kernel.providerBelow(this.realm, service)
-    if (other && other.unit !== this) throw Object.assign(new KernelError("Refused", `"${service}" is provided by ${other.name} already${other.realm === this.realm ? "" : ` (${other.realm.id})`}: disable one of them`), { clash: true })
+    if (other && other.unit !== this) throw Object.assign(new KernelError("Refused", `"${service}" is provided by ${other.name} already${other.realm === this.realm ? "" : ` (${other.realm.id})`}: disable one of them`), { clash: service })
   }
 
   /** An asynchronous onCommit that rejects is a revert: a second, ordinary commit. */
@@ -282,13 +288,13 @@ export class Unit {
     const waitsFor = new Set<string>()
     if (error instanceof Unavailable) waitsFor.add(error.service)
     if (generation?.unavailable) waitsFor.add(generation.unavailable)
-    const clash = (error as { clash?: boolean }).clash === true
+    const { clash } = error as { clash?: string }
     const status = waitsFor.size ? "waiting" : phase === "admit" ? "refused" : "failed"
     const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
     const place = error instanceof LoadFailure ? error.place : (evaluation ?? this.live?.evaluation)?.locate(error)
     const stale = error instanceof LoadFailure ? error.stale : evaluation ? () => evaluation.stale() : this.#stale ?? (() => true)
     const files = error instanceof LoadFailure ? error.watch : [...(evaluation?.files.keys() ?? [])]
-    this.failure = { entry: candidate.entry, files, status, options, stale: clash ? () => true : stale, waitsFor }
+    this.failure = { entry: candidate.entry, files, status, options, stale, waitsFor, clash }
     if (!this.live) Object.assign(this, { status, reason: message })
     // It may have come while this setup was on its way to call it.
     if ([...waitsFor].some((service) => this.realm.table.service(service))) void this.request("a service came")
@@ -351,7 +357,6 @@ export class Unit {
       kernel.tell(this.realm, outcome === "waiting" ? "plugin.waiting" : "plugin.removed", fact)
       kernel.servicesChanged(this.realm, services, [])
     }
-    if (outcome === "removed") kernel.forget(this)
   }
 
   /** A service that it needs is gone: it waits, and comes back with it. */

@@ -126,6 +126,17 @@ describe("L15 Gating", () => {
     expect(lab.view("x")!.status).toBe("waiting")
   })
 
+  it("a service that comes while its consumer is still being taken down is not missed", async () => {
+    await using lab = new Lab()
+    const consumer = lab.put("x", async (graft) => { graft.defer(() => lab.gate("taken down")); await graft.use("a").version() })
+    await turns()
+    await lab.put("a", (graft) => graft.provide("a", { version: async () => 1 }))
+    lab.open("taken down")
+    await soon("the consumer", consumer)
+    await soon("being settled", lab.kernel.settled())
+    expect(lab.view("x")).toMatchObject({ status: "live", reason: "" })
+  })
+
   it("in any graph of needs, exactly those are live whose needs can be met; all others say why, and circles say their path", async () => {
     const names = ["a", "b", "c", "d", "e"]
     const graph = fc.array(fc.record({ needs: fc.subarray([...names, "nobody"], { maxLength: 2 }), declared: fc.boolean() }), { minLength: names.length, maxLength: names.length })
