@@ -130,8 +130,7 @@ export class Kernel {
 
   /** A unit that nothing wants, and that holds nothing any more, is no more. */
   forget(unit: Unit): void {
-    const needed = unit.live ?? (unit.busy || unit.retiring.length > 0 || this.wants.candidates(unit).length > 0)
-    if (!needed && unit.realm.units.get(unit.id) === unit) unit.realm.units.delete(unit.id)
+    if (!unit.matters && unit.retiring.length === 0 && unit.realm.units.get(unit.id) === unit) unit.realm.units.delete(unit.id)
   }
 
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */

@@ -9,7 +9,7 @@ export function viewRealm(realm: Realm): RealmView {
     id: realm.id, location: realm.location, leases: realm.leases,
     services: Object.fromEntries(generations.flatMap((generation) => [...generation.services.keys()].map((service) => [service, generation.name]))),
     slots: Object.fromEntries(realm.table.slotNames().map((slot) => [slot, realm.table.rows(slot).filter((row) => row.generation.realm === realm).map((row) => row.key)])),
-    plugins: [...realm.units.values()].filter((unit) => unit.id !== "host").sort((a, b) => (a.id < b.id ? -1 : 1)).map(viewUnit),
+    plugins: [...realm.units.values()].filter((unit) => unit.id !== "host" && unit.matters).sort((a, b) => (a.id < b.id ? -1 : 1)).map(viewUnit),
   }
 }
 

@@ -65,6 +65,10 @@ export class Unit {
   }
 
   get rank(): number { return this.candidate?.rank ?? 0 }
+  /** Is it live, wanted, or still serving somebody? Otherwise it is only being cleaned up after. */
+  get matters(): boolean {
+    return this.live !== undefined || this.busy || this.kernel.wants.candidates(this).length > 0 || this.retiring.some(({ generation }) => generation.leases > 0)
+  }
   get busy(): boolean { return this.#running !== undefined }
   get dropped(): number { return [...this.#inboxes.values()].reduce((sum, inbox) => sum + inbox.counters.dropped, 0) }
   get inboxes(): ReadonlyMap<string, Inbox> { return this.#inboxes }
@@ -145,10 +149,7 @@ export class Unit {
         const verdict = runAs(live, () => live.optionsListener!(checked as never, live.options as never))
         if (verdict !== "reload") return live.options = checked, this.#isLive()
       }
-      if (live && live.evaluation.entry === candidate.entry && live.evaluation.hash === evaluation.hash && isDeepStrictEqual(live.options, checked)) {
-        live.evaluation = evaluation
-        return this.#isLive()
-      }
+      if (live?.evaluation.entry === candidate.entry && live.evaluation.hash === evaluation.hash && isDeepStrictEqual(live.options, checked) && !live.evaluation.stale()) return this.#isLive()
       phase = "stage"
       const staging = performance.now()
       generation = new Generation(this, this.gen + 1, evaluation, checked)
