@@ -82,7 +82,7 @@ export interface Control {
   enable(plugin: string): Promise<void>
   disable(plugin: string, reason?: string): Promise<void>
   /** Adds a plugin without a file, at the root, or in the open realm of a location. */
-  put(id: string, definition: Definition<never, never> | Definition<unknown, unknown>, location?: string): Promise<void>
+  put(id: string, definition: Definition, location?: string): Promise<void>
   drop(id: string, location?: string): Promise<void>
   /** Options by plugin id for one realm (undefined: the root and every location's default); `false` disables. */
   configure(location: string | undefined, blocks: Record<string, unknown>): Promise<void>

@@ -1,9 +1,9 @@
 import type { Decide, Notify } from "graft"
 
 /** `action` is a verb (read, ls, glob, grep, write, edit, bash, net …), `resource` what it is done to: a real path, a command line, a URL. */
-export interface PermissionAsk { action: string; resource: string; /** Shown to a person beside it, e.g. a diff, or where a link really leads. */ detail?: string; session?: string; call?: string; /** The rule that "always" would save. */ rule?: string }
+export interface PermissionAsk { action: string; resource: string; /** Shown to a person beside it, e.g. a diff, or where a link really leads. */ detail?: string; /** Where a command starts: its relative redirects are judged from there. Default: the project. */ directory?: string; session?: string; call?: string; /** The rule that "always" would save. */ rule?: string }
 /** `rule` is the text of the deciding rule, e.g. `bash:git *`; `source` where it stands (flag, saved, file:line, default, plugin@gen). */
-export interface Verdict { effect: "allow" | "ask" | "deny"; rule: string; source: string; reason?: string }
+export interface Verdict { effect: "allow" | "ask" | "deny"; rule: string; source: string; reason?: string; /** Of an ask: the rule that would allow it, as `--allow` takes it and "always" saves it. */ suggest?: string }
 export interface PendingAsk extends PermissionAsk { id: string; location: string; verdict: Verdict; since: number }
 export type Reply = "once" | "always" | "deny"
 /** `unanswered`: nobody is there who could answer. */
@@ -13,7 +13,7 @@ export type Answer = { allowed: true; verdict: Verdict } | { allowed: false; ver
 export interface Permission {
   evaluate(ask: PermissionAsk): Promise<Verdict>
   /** Evaluates; where the verdict is `ask` and a face that answers is there, waits for that person. */
-  request(ask: PermissionAsk, wait?: { signal?: AbortSignal }): Promise<Answer>
+  request(ask: PermissionAsk, wait?: { signal?: AbortSignal; /** Told once a person was asked. */ waiting?(ask: PendingAsk): void | Promise<void> }): Promise<Answer>
   pending(): Promise<PendingAsk[]>
   reply(id: string, reply: Reply): Promise<void>
   rules(): Promise<{ effect: "allow" | "ask" | "deny"; rule: string; source: string }[]>

@@ -13,7 +13,7 @@ export interface Receipt { session: string; input: string; seq: number; cursor: 
 export type Part =
   | { kind: "text"; id: string; text: string; metadata?: unknown }
   | { kind: "reasoning"; id: string; text: string; metadata?: unknown }
-  | { kind: "tool"; id: string; call: string; name: string; input: string; state: "called" | "waiting" | "started" | "settled"; outcome?: Outcome | "unknown" | "not-started"; output?: string; title?: string; blob?: string; milliseconds?: number; metadata?: unknown }
+  | { kind: "tool"; id: string; call: string; name: string; input: string; state: "called" | "waiting" | "started" | "settled"; outcome?: CallOutcome; output?: string; title?: string; blob?: string; milliseconds?: number; metadata?: unknown; /** Ran at the provider. */ executed?: "provider"; /** The provider's own data of the call and of its result, sent back as they came. */ replay?: { call?: unknown; result?: unknown } }
   | { kind: "file"; id: string; name: string; media: string; blob: string }
 
 export interface Message { id: string; session: string; seq: number; role: "user" | "assistant" | "synthetic"; state: "open" | "settled"; activity?: string; model?: string; finish?: string; error?: { code: string; message: string }; usage?: Usage; parts: Part[]; created: number }
@@ -21,7 +21,7 @@ export interface Message { id: string; session: string; seq: number; role: "user
 /** Why a session stopped working. `blocked` names the rule that nobody could answer. */
 export interface Ended { session: string; state: "done" | "failed" | "blocked" | "interrupted" | "parked"; reason?: string; code?: string; rule?: string; usage: Usage; turns: number }
 
-/** Errors: `session.unknown`, `session.conflict` (same input id, other text), `session.full` (200 pending inputs), `session.refused` (by `input.admit`). */
+/** Errors: `session.unknown`, `session.conflict` (same input id, other text), `session.full` (200 pending inputs), `session.refused` (by `input.admit`), `session.directory` (not a directory), `session.empty` (no text). */
 export interface Sessions {
   create(init: { directory: string; title?: string; model?: string; agent?: string; id?: string; parent?: string }): Promise<Session>
   get(id: string): Promise<Session | undefined>
@@ -31,6 +31,10 @@ export interface Sessions {
   prompt(input: { session: string; text: string; delivery?: Delivery; id?: string; resume?: boolean }): Promise<Receipt>
   /** Takes a pending input back. */
   cancel(session: string, input: string): Promise<boolean>
+  /** What waits, oldest first. `resume` false: it goes along with the next work, and starts none. */
+  inbox(session: string): Promise<{ id: string; text: string; delivery: Delivery; resume: boolean }[]>
+  /** Sessions of a location whose work this owner began and did not end. */
+  unfinished(location: string, owner: string): Promise<string[]>
   /** At least one attempt, from anywhere in the process with the id alone. */
   run(id: string): Promise<void>
   resume(id: string): Promise<void>
@@ -43,39 +47,62 @@ export interface Sessions {
   events(id: string, options?: { after?: string | number }): AsyncIterable<StoredEvent>
 }
 
+/** Why an activity stopped before it was done. */
+export type ParkReason = "turn-limit" | "blocked" | "needs-decision" | "recovery-exhausted"
+export interface Failure { code: string; message: string }
+export type CallOutcome = Outcome | "unknown" | "not-started"
+export type AttemptOutcome = "completed" | "truncated" | "failed" | "not-sent" | "lost" | "abandoned"
+
+/**
+ * What each durable event says. Ids are short and unique within their session: activity `a3`, message `a3.2` (activity
+ * and turn; a user's message has its input's id), attempt `a3.2.1` (its n-th try), part `a3.2:0`. Times are integer ms.
+ * Text stands once: a user's in `session.input.admitted`, a model's in `message.part.appended`, a tool's in `tool.settled`.
+ */
+export interface SessionFacts {
+  "session.created": { directory: string; location: string; title: string; model?: string; agent?: string; parent?: string }
+  "session.updated": { title?: string; model?: string; archived?: boolean }
+  "session.claimed": { owner: string; epoch: number }
+  "session.interrupt.requested": { reason?: string }
+  "session.input.admitted": { input: string; delivery: Delivery; resume: boolean; text: string; hash: string }
+  /** Its text becomes a user message with the input's id. */
+  "session.input.promoted": { input: string; activity: string }
+  "session.input.cancelled": { input: string }
+  "activity.opened": { activity: string; ordinal: number; by: "input" | "run"; opener?: string; allowance: number }
+  "activity.turn.started": { activity: string; turn: number }
+  "activity.turn.settled": { activity: string; turn: number }
+  "activity.parked": { activity: string; reason: ParkReason; rule?: string }
+  "activity.resumed": { activity: string; by: "input" | "run"; allowance: number }
+  "activity.settled": { activity: string; outcome: "completed" | "failed"; error?: Failure; note?: string }
+  "activity.interrupted": { activity: string; reason: string }
+  /** `hash` is over the request as it was sent, `context` names the blob that holds its system texts and tools. */
+  "provider.attempt.prepared": { attempt: string; activity: string; turn: number; n: number; message: string; model: string; hash: string; context?: string; class: "resumable" | "idempotent" | "billing-only" | "unsafe" }
+  "provider.attempt.dispatched": { attempt: string }
+  "provider.attempt.output": { attempt: string; ref?: string }
+  /** The next try is not before `at`. */
+  "provider.attempt.retry.scheduled": { attempt: string; n: number; at: number; delay: number; error: Failure }
+  "provider.attempt.settled": { attempt: string; outcome: AttemptOutcome; finish?: string; usage?: Usage; error?: Failure }
+  /** A synthetic message has its whole text here, and is settled at once. */
+  "message.created": { message: string; role: "assistant" | "synthetic"; activity: string; model?: string; text?: string }
+  "message.part.started": { message: string; part: string; kind: "text" | "reasoning" }
+  "message.part.appended": { message: string; part: string; text: string }
+  /** `text` only where a `turn.response` hook replaced what had come. */
+  "message.part.settled": { message: string; part: string; length: number; sha256: string; text?: string; metadata?: unknown }
+  /** `dropped`: calls that a `turn.response` hook took out of the reply. */
+  "message.settled": { message: string; finish: string; error?: Failure; usage?: Usage; dropped?: string[] }
+  "tool.called": { message: string; call: string; name: string; input: string; recovery: "rerun" | "probe" | "unknown"; executed?: "provider"; replay?: unknown }
+  "tool.started": { message: string; call: string }
+  "tool.settled": { message: string; call: string; outcome: CallOutcome; output: string; title?: string; rule?: string; blob?: string; bytes?: number; truncated?: boolean; milliseconds?: number; metadata?: unknown; replay?: unknown }
+}
+
 /** Every durable session event, as told after its commit in the location's realm: the data with where it stands. */
-export interface Durable { session: string; seq: number; created: number; data: any }
+export interface Durable<D = any> { session: string; seq: number; created: number; data: D }
+
+/** Plugins that add durable events of their own extend SessionFacts in the same way. */
+type Told = { [T in keyof SessionFacts]: Notify<Durable<SessionFacts[T]>> }
 
 declare module "graft" {
   interface Services { session: Sessions }
-  interface Events {
-    "session.created": Notify<Durable>
-    "session.updated": Notify<Durable>
-    "session.claimed": Notify<Durable>
-    "session.interrupt.requested": Notify<Durable>
-    "session.input.admitted": Notify<Durable>
-    "session.input.promoted": Notify<Durable>
-    "session.input.cancelled": Notify<Durable>
-    "activity.opened": Notify<Durable>
-    "activity.turn.started": Notify<Durable>
-    "activity.turn.settled": Notify<Durable>
-    "activity.parked": Notify<Durable>
-    "activity.resumed": Notify<Durable>
-    "activity.settled": Notify<Durable>
-    "activity.interrupted": Notify<Durable>
-    "provider.attempt.prepared": Notify<Durable>
-    "provider.attempt.dispatched": Notify<Durable>
-    "provider.attempt.output": Notify<Durable>
-    "provider.attempt.retry.scheduled": Notify<Durable>
-    "provider.attempt.settled": Notify<Durable>
-    "message.created": Notify<Durable>
-    "message.part.started": Notify<Durable>
-    "message.part.appended": Notify<Durable>
-    "message.part.settled": Notify<Durable>
-    "message.settled": Notify<Durable>
-    "tool.called": Notify<Durable>
-    "tool.started": Notify<Durable>
-    "tool.settled": Notify<Durable>
+  interface Events extends Told {
     /** Live only: derived, never stored. */
     "session.status": Notify<{ session: string; status: SessionStatus }>
     "session.idle": Notify<Ended>

@@ -65,8 +65,20 @@ export interface Tools {
   advertise(): Promise<ToolSet>
 }
 
+/**
+ * The one way to change a file, and what each session last saw of it. `version` is the hash of a file's bytes.
+ * Errors: `file.changed` (it is not what was expected), `file.refused`.
+ */
+export interface Files {
+  /** Kept in memory, bounded; `text` only up to 256 KiB. */
+  saw(sight: { session: string; path: string; version: string; text?: string }): Promise<void>
+  lastSeen(session: string, path: string): Promise<{ version: string; text?: string } | undefined>
+  /** Compare and swap, one at a time a path: writes beside, syncs, renames; mode and owner are kept. `path` is a real path; `expect` absent: it must not exist. */
+  replace(change: { session: string; path: string; bytes: Uint8Array; text?: string; expect?: string }): Promise<{ version: string; created: boolean }>
+}
+
 declare module "graft" {
-  interface Services { tool: Tools }
+  interface Services { tool: Tools; file: Files }
   interface Slots { tool: ToolDefinition }
   interface Events {
     "tool.added": Notify<{ tool: ToolInfo }>

@@ -116,6 +116,28 @@ describe("L28 Commutation", () => {
     expect(await lab.graft.use("a").version()).toBe(1)
   })
 
+  it("what was undone stays undone while its bytes stay, also when the plugin was away in the meantime", async () => {
+    await using lab = new Lab()
+    const { disable, enable } = lab.kernel.graft.kernel
+    lab.write("need.ts", serving(1))
+    lab.write("a.ts", serving(1, { fields: `needs: ["need"],` }))
+    await lab.settle()
+    lab.write("a.ts", serving(2, { fields: `needs: ["need"],` }))
+    await lab.settle()
+    await lab.kernel.undo("a")
+    for (const away of ["a", "need"]) {
+      await disable(away)
+      await lab.settle()
+      expect(lab.gen("a")).toBe(0)
+      await enable(away)
+      await lab.settle()
+      expect({ away, version: await lab.graft.use("a").version() }).toEqual({ away, version: 1 })
+    }
+    lab.write("a.ts", serving(3, { fields: `needs: ["need"],` }))
+    await lab.settle()
+    expect(await lab.graft.use("a").version()).toBe(3)
+  })
+
   it("undone, the old helpers run as well, from the sources that were kept", async () => {
     await using lab = new Lab()
     const source = serving("it", { head: `import { helper } from "./_helper.ts"\nimport data from "./_data.json"`, body: `graft.provide("helped", { by: async () => [helper, data.n, (await import("./_lazy.ts")).lazy] })` })

@@ -162,9 +162,9 @@ export class Lab implements AsyncDisposable {
 export const plugin = (body: string, { head = "", fields = "" } = {}): string =>
   `import { definePlugin } from "graft"\n${head}\nexport default definePlugin({ ${fields}\n  async setup(graft) {\n    const { lab } = graft.kernel.host.config\n${body}\n  },\n})\n`
 
-/** A file that serves under its own id: `version()`, one row of slot "thing", and a listener of "law.told". */
+/** A file that serves under its own id: `version()`, a call and a stream that wait for a gate, one row of slot "thing", and a listener of "law.told". */
 export const serving = (version: number | string, { head = "", fields = "", body = "" } = {}): string => plugin(`    const version = ${JSON.stringify(version)}
-    graft.provide(graft.id, { version: async () => version, slow: async (gate) => (await lab.gate(gate), version) })
+    graft.provide(graft.id, { version: async () => version, slow: async (gate) => (await lab.gate(gate), version), async *stream(gate) { yield version; await lab.gate(gate); yield version } })
     graft.add("thing", { name: graft.id, version })
     graft.on("law.told", ({ n }) => lab.note(graft.id + "@" + graft.gen + " " + n))
     graft.defer(() => lab.note("closed " + graft.id + "@" + graft.gen))

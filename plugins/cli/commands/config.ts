@@ -1,0 +1,47 @@
+/** `graft config`: what holds, where it stands, and a way to change it that keeps the file's comments. */
+import { locationOf, type Graft } from "graft"
+import type { Origin } from "../../config/contract.ts"
+import { choose, parse, UsageError, usageOf, type Options } from "../arguments.ts"
+import type { Subcommand } from "../contract.ts"
+import { EXIT } from "../dispatch.ts"
+
+const OPTIONS = { project: { type: "boolean", about: "write the project's config instead of the user's" } } as const satisfies Options
+
+export const config = (graft: Graft): Subcommand => ({
+  name: "config",
+  summary: "Explain, read and change the configuration",
+  usage: usageOf("graft config explain|get|set <path> [value]", OPTIONS, 'A value is JSON, or else taken as text: graft config set model "demo/demo". Layers: defaults < user < project < environment < flags.'),
+  async run(argv, terminal) {
+    const { values, positionals: [verb, path, value] } = parse(argv, OPTIONS)
+    const action = choose(verb, ["explain", "get", "set"], "action")
+    if (!path) throw new UsageError(`say which path: graft config ${action} <path>`)
+    const location = locationOf(terminal.directory)
+    if (action === "set") {
+      if (value === undefined) throw new UsageError(`say which value: graft config set ${path} <value>`)
+      const { file, line } = await graft.config.set(path, read(value), { layer: values.project ? "project" : "user", location })
+      terminal.out(`${file}:${line}\n`)
+      return EXIT.done
+    }
+    const { value: holds, winner, losers, live } = await graft.config.explain(path, location)
+    if (action === "get") {
+      if (holds === undefined) return terminal.err(`${path} is not set\n`), EXIT.failed
+      terminal.out(`${typeof holds === "string" ? holds : JSON.stringify(holds, null, 2)}\n`)
+      return EXIT.done
+    }
+    terminal.out(`${terminal.paint("bold", path)} = ${JSON.stringify(holds)}\n`)
+    if (winner) terminal.out(`  → ${origin(winner)}\n`)
+    for (const loser of losers) terminal.out(`    ${origin(loser)}\n`)
+    terminal.out(terminal.paint("dim", `  a change takes hold ${{ now: "at once", "next-turn": "at the next turn", restart: "at the next start" }[live]}\n`))
+    return EXIT.done
+  },
+})
+
+const origin = ({ layer, file, line, value }: Origin): string => `${JSON.stringify(value)}  ${layer}${file ? `  ${file}${line ? `:${line}` : ""}` : ""}`
+
+function read(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
+}

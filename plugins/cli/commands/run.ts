@@ -1,0 +1,164 @@
+/** `graft run`: one prompt for scripts. Text or JSON lines, an exit code that means something, and it never asks. */
+import { locationOf, messageOf, type Graft } from "graft"
+import type { StoredEvent } from "../../eventlog/contract.ts"
+import type { Ended } from "../../session/contract.ts"
+import { choose, parse, UsageError, usageOf, type Options } from "../arguments.ts"
+import type { Subcommand, Terminal } from "../contract.ts"
+import { EXIT } from "../dispatch.ts"
+import { orMoved } from "../moved.ts"
+import { comeUp, demoNotice, notices } from "../notices.ts"
+import { put, type Errand, type Screen } from "../screen.ts"
+import { chooseSession } from "../session.ts"
+import { readPrompt } from "../stdin.ts"
+import { count, dollars, duration } from "../table.ts"
+import { Tail } from "../tail.ts"
+import { endLine, newView, show } from "../view.ts"
+
+/** Milliseconds that an interrupted session gets to write down where it stands. */
+const GRACE = 5_000
+
+const OPTIONS = {
+  model: { type: "string", short: "m", value: "provider/id", about: "the model (graft models lists them)" },
+  continue: { type: "boolean", short: "c", about: "go on with the latest session of this project" },
+  session: { type: "string", short: "s", value: "id", about: "go on with this session" },
+  format: { type: "string", short: "f", value: "text|jsonl", about: "text (default), or one event a line" },
+  quiet: { type: "boolean", short: "q", about: "nothing but the answer" },
+  allow: { type: "string", multiple: true, value: "rule", about: "allow an action, e.g. --allow edit --allow 'bash:npm *' (repeatable)" },
+  deny: { type: "string", multiple: true, value: "rule", about: "deny one (repeatable)" },
+  trust: { type: "boolean", about: "run the plugins of this project, this time" },
+  offline: { type: "boolean", about: "no connection but to the chosen provider" },
+} as const satisfies Options
+
+const NOTES = `
+The prompt is what stands after the options; "-" reads (the rest of) it from stdin; without either it is read from
+stdin when something is piped in. Without a prompt, --continue and --session make another attempt at what is open.
+
+The answer goes to stdout, all else to stderr. With --format jsonl stdout has the session's durable events,
+  {"type", "seq", "session", "created", "data"}
+and always ends with
+  {"type": "result", "state": "done|failed|blocked|interrupted|parked", "exit", "session", "text", "reason", "code", "rule", "usage", "turns", "milliseconds"}
+
+exit codes: 0 done · 1 failed · 2 usage · 3 needs permission (the rule is named; --allow answers it) · 130 interrupted`
+
+type Flags = ReturnType<typeof parse<typeof OPTIONS>>["values"]
+
+export const run = (graft: Graft, screen: Screen): Subcommand => ({
+  name: "run",
+  summary: "One prompt, answered: for scripts and one-off questions",
+  usage: usageOf('graft run [options] "<prompt>"', OPTIONS, NOTES),
+  async run(argv, terminal) {
+    const { values, positionals } = parse(argv, OPTIONS)
+    const format = choose(values.format ?? "text", ["text", "jsonl"], "format")
+    const quiet = values.quiet === true || format === "jsonl"
+    const hear = format === "jsonl" ? (event: StoredEvent) => terminal.out(`${JSON.stringify({ type: event.type, seq: event.seq, session: event.aggregate, created: event.created, data: event.data })}\n`) : undefined
+    const result = (state: Partial<Ended> & { state: string }, exit: number, more: object) => {
+      if (hear) terminal.out(`${JSON.stringify({ type: "result", ...state, exit, ...more })}\n`)
+      return exit
+    }
+    try {
+      const errand = (screen.errand ??= await begin(graft, values, positionals, terminal, quiet, screen))
+      const ended = await finish(graft, errand, terminal, screen, hear)
+      const milliseconds = Date.now() - errand.started
+      if (!quiet) terminal.err(terminal.paint("dim", `${summary(ended, milliseconds)}\n`))
+      const exit = terminal.signal.aborted ? EXIT.interrupted : exitOf(ended)
+      if (exit !== EXIT.done) terminal.err(`${explain(ended)}\n`)
+      return result(ended, exit, { text: screen.view!.text, milliseconds })
+    } catch (error) {
+      const { code } = error as { code?: unknown }
+      if (code === "Moved" && graft.retiring.aborted) throw error
+      const exit = terminal.signal.aborted ? EXIT.interrupted : error instanceof UsageError ? EXIT.usage : EXIT.failed
+      if (exit !== EXIT.usage) result({ state: exit === EXIT.failed ? "failed" : "interrupted", reason: messageOf(error), ...(typeof code === "string" && { code }) }, exit, {})
+      throw error
+    }
+  },
+})
+
+/** All up to the moment when the prompt is in the log. Done once, however often this plugin is edited meanwhile. */
+async function begin(graft: Graft, flags: Flags, positionals: readonly string[], terminal: Terminal, quiet: boolean, screen: Screen): Promise<Errand> {
+  const prompt = await promptOf(positionals, flags, terminal)
+  const started = Date.now()
+  const location = locationOf(terminal.directory)
+  await graft.config.flags({
+    ...(flags.allow || flags.deny ? { permissions: { ...(flags.allow && { allow: flags.allow }), ...(flags.deny && { deny: flags.deny }) } } : {}),
+    ...(flags.offline && { offline: true }),
+  })
+  if (flags.trust) await graft.trust.allow(location)
+  using project = await graft.at(location)
+  await comeUp(graft)
+  const demo = await demoNotice(project, flags.model)
+  if (!quiet) for (const notice of [...(demo ? [demo] : []), ...(await notices(graft, location))]) terminal.err(terminal.paint("yellow", `${notice}\n`))
+  const { session, fresh } = await chooseSession(graft, terminal.directory, location, flags)
+  const after = fresh ? 0 : ((await graft.eventlog.head(session.id))?.seq ?? 0)
+  screen.view = newView(session.id, { live: terminal.together, quiet })
+  terminal.signal.throwIfAborted()
+  if (prompt === undefined) await graft.session.run(session.id)
+  else await graft.session.prompt({ session: session.id, text: prompt })
+  return { session: session.id, after, started, model: session.model ?? "" }
+}
+
+async function promptOf(positionals: readonly string[], flags: Flags, terminal: Terminal): Promise<string | undefined> {
+  const words = positionals.filter((word) => word !== "-").join(" ").trim()
+  const named = positionals.includes("-")
+  const goOn = flags.continue === true || flags.session !== undefined
+  const piped = !(terminal.input as { isTTY?: boolean }).isTTY
+  if (words && !named) return words
+  const read = named || (piped && !goOn) ? await readPrompt(terminal.input, { patient: named, signal: terminal.signal }) : undefined
+  const prompt = [words, read].filter(Boolean).join("\n\n")
+  if (prompt) return prompt
+  if (goOn && !named) return undefined
+  throw new UsageError(piped || named ? "there is no prompt: nothing came on stdin. Write it behind the command" : 'there is no prompt: graft run "what to do"')
+}
+
+/** Shows what happens until nothing of this session runs any more. */
+async function finish(graft: Graft, errand: Errand, terminal: Terminal, screen: Screen, hear: ((event: StoredEvent) => void) | undefined): Promise<Ended> {
+  const view = screen.view!
+  const tail = new Tail(graft, errand.session, errand.after, (event) => {
+    errand.after = event.seq
+    const pieces = show(view, event.type, event.data)
+    if (hear) hear(event)
+    else put(screen, pieces)
+  })
+  const bounded = late(terminal.signal, errand.session)
+  const interrupt = () => void graft.session.interrupt(errand.session, "interrupted").catch(() => {})
+  if (terminal.signal.aborted) interrupt()
+  else terminal.signal.addEventListener("abort", interrupt, { once: true })
+  try {
+    const ended = await orMoved(graft, Promise.race([graft.session.wait(errand.session), bounded]))
+    const head = await graft.eventlog.head(errand.session)
+    if (head) await orMoved(graft, Promise.race([tail.reached(head.seq), bounded]))
+    if (!hear) put(screen, endLine(view))
+    return ended
+  } finally {
+    tail.stop()
+    terminal.signal.removeEventListener("abort", interrupt)
+  }
+}
+
+/** Who was interrupted ends, even if its session does not. */
+function late(signal: AbortSignal, session: string): Promise<Ended> {
+  return new Promise((resolve) => {
+    const end = () => void setTimeout(() => resolve({ session, state: "interrupted", reason: "it did not stop in time", usage: { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 }, turns: 0 }), GRACE)
+    if (signal.aborted) end()
+    else signal.addEventListener("abort", end, { once: true })
+  })
+}
+
+const exitOf = ({ state }: Ended): number => ({ done: EXIT.done, failed: EXIT.failed, parked: EXIT.failed, blocked: EXIT.permission, interrupted: EXIT.interrupted })[state]
+
+const PARKED: Record<string, string> = {
+  "turn-limit": "it stopped at the turn limit; graft run --continue goes on",
+  "needs-decision": "an attempt of it may or may not have reached the provider; graft run --continue tries it again",
+  "recovery-exhausted": "it was recovered too often; graft run --continue tries it once more",
+}
+
+export function explain({ state, reason, code, rule }: Ended): string {
+  if (state === "blocked") return `needs permission: ${rule ?? reason ?? "an action that nobody could allow"}${rule ? `\nallow it with: --allow '${rule.replaceAll("'", "'\\''")}' (then --continue goes on)` : ""}`
+  if (state === "interrupted") return `interrupted${reason && reason !== "interrupted" ? `: ${reason}` : ""}; graft run --continue goes on`
+  if (state === "parked") return PARKED[reason ?? ""] ?? `stopped: ${reason ?? "without a reason"}`
+  return `failed: ${reason ?? "without a reason"}${code ? ` (${code})` : ""}`
+}
+
+export function summary({ usage, turns }: Ended, milliseconds: number): string {
+  const cached = usage.cacheRead ? ` (${count(usage.cacheRead)} cached)` : ""
+  return `${count(usage.input)} tokens in${cached}, ${count(usage.output)} out · ${usage.cost === undefined ? "cost unknown" : dollars(usage.cost)} · ${turns} turn${turns === 1 ? "" : "s"} · ${duration(milliseconds)}`
+}

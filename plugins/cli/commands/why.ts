@@ -1,0 +1,26 @@
+/** `graft why model <id> [field]`: who set a value, and what it was before. */
+import type { Graft } from "graft"
+import { choose, parse, UsageError, usageOf } from "../arguments.ts"
+import type { Subcommand } from "../contract.ts"
+import { EXIT } from "../dispatch.ts"
+import { comeUp } from "../notices.ts"
+
+export const why = (graft: Graft): Subcommand => ({
+  name: "why",
+  summary: "Which plugin set a value, and what it was before",
+  usage: usageOf("graft why model <provider/id> [field]", {}, "e.g. graft why model anthropic/claude-sonnet-4 limits.context"),
+  async run(argv, terminal) {
+    const { positionals: [noun, ref, field] } = parse(argv, {})
+    choose(noun, ["model"], "thing to explain")
+    if (!ref) throw new UsageError("say which model, e.g. graft why model demo/demo")
+    using project = await graft.at(terminal.directory)
+    await comeUp(graft)
+    const facts = await project.model.why(ref, field)
+    for (const { field: name, value, history } of facts) {
+      terminal.out(`${terminal.paint("bold", name)} = ${JSON.stringify(value)}\n`)
+      for (const [index, { by, value: set }] of history.entries()) terminal.out(`  ${index === history.length - 1 ? "→" : " "} ${JSON.stringify(set)}  ${terminal.paint("dim", `by ${by}`)}\n`)
+    }
+    if (facts.length === 0) terminal.err(`nothing sets ${field ?? "anything"} of ${ref}\n`)
+    return facts.length ? EXIT.done : EXIT.failed
+  },
+})

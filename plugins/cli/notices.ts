@@ -1,0 +1,28 @@
+/** What a person should know before work begins: one line each, and none when all is well. */
+import type { Graft } from "graft"
+import { oneLine } from "./table.ts"
+
+/** Milliseconds that plugins get to come up; who is slower joins later. */
+const PATIENCE = 5_000
+
+/** Gives the plugins of a project their moment, so that the first turn has its tools. */
+export async function comeUp(graft: Graft): Promise<void> {
+  await graft.kernel.settled(PATIENCE).catch(() => {})
+}
+
+export async function notices(graft: Graft, location: string): Promise<string[]> {
+  const warnings = await graft.config.warnings(location).catch(() => [])
+  const plugins = graft.kernel.inspect().realms.filter((realm) => realm.location === undefined || realm.location === location).flatMap((realm) => realm.plugins)
+  return [
+    ...warnings.map(({ file, line, path, message, suggestion }) => `config${file ? ` ${file}${line ? `:${line}` : ""}` : ""}: ${path ? `"${path}" ` : ""}${message}${suggestion ? `; did you mean "${suggestion}"?` : ""}`),
+    ...plugins.filter(({ status }) => status === "failed" || status === "refused" || status === "waiting").map(({ id, status, reason }) => `plugin ${id} ${status === "failed" ? "failed" : status === "refused" ? "was not run" : "waits"}: ${oneLine(reason, 300)}`),
+  ]
+}
+
+/** One line while the demo stands in for a real model. */
+export async function demoNotice(graft: Graft, asked: string | undefined): Promise<string | undefined> {
+  if (asked?.startsWith("demo/")) return undefined
+  const model = await graft.model.resolve(asked)
+  if (model.provider !== "demo") return undefined
+  return "this is the built-in demo model: offline, and no real intelligence. For a real one: graft auth login, or set ANTHROPIC_API_KEY or OPENAI_API_KEY"
+}

@@ -1,0 +1,38 @@
+/** What a person is asked in a conversation, in words that hide nothing, and what the answers mean. */
+import type { PendingAsk, Reply } from "../permission/contract.ts"
+import type { TrustAnswer, TrustAsk } from "../trust/contract.ts"
+
+export type Question = { kind: "permission"; id: string; ask: PendingAsk } | { kind: "trust"; id: string; ask: TrustAsk }
+
+/** Files of a plugin that are named before the rest is only counted. */
+const MOST_FILES = 12
+
+/** Control characters, and those that turn text around, are written out: what is shown is what would be done. */
+export const visible = (text: string): string =>
+  text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (character) => (character === "\t" ? "  " : `\\u{${character.codePointAt(0)!.toString(16)}}`))
+
+const indent = (text: string): string => visible(text).split("\n").map((line) => `  ${line}`).join("\n")
+
+export function pose(question: Question): { text: string; prompt: string } {
+  if (question.kind === "permission") {
+    const { action, resource, detail, rule, verdict } = question.ask
+    const why = verdict.reason ? `  (${visible(verdict.reason)})\n` : ""
+    const text = `? ${action} needs your permission:\n${indent(resource || action)}\n${detail ? `${indent(detail)}\n` : ""}${why}`
+    return { text, prompt: `(o)nce, ${rule ? `(a)lways "${visible(rule)}", ` : ""}(d)eny? ` }
+  }
+  const { plugin, location, files } = question.ask
+  const named = files.slice(0, MOST_FILES).map((file) => `  ${visible(file)}\n`).join("")
+  const rest = files.length > MOST_FILES ? `  and ${files.length - MOST_FILES} more\n` : ""
+  return { text: `? the project ${location} brings the plugin "${visible(plugin)}", whose code you have not agreed to:\n${named}${rest}`, prompt: "(y)es, as it is now; (a)nything in this project while I work here; (n)o? " }
+}
+
+const REPLIES: Readonly<Record<string, Reply>> = { o: "once", once: "once", y: "once", yes: "once", a: "always", always: "always", d: "deny", deny: "deny", n: "deny", no: "deny" }
+const TRUST: Readonly<Record<string, TrustAnswer>> = { y: "content", yes: "content", a: "directory", anything: "directory", n: "no", no: "no" }
+
+/** Undefined when the line is no answer. "always" needs a rule to save. */
+export function readReply(question: Extract<Question, { kind: "permission" }>, line: string): Reply | undefined {
+  const reply = REPLIES[line.trim().toLowerCase()]
+  return reply === "always" && !question.ask.rule ? undefined : reply
+}
+
+export const readTrust = (line: string): TrustAnswer | undefined => TRUST[line.trim().toLowerCase()]

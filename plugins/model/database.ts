@@ -1,0 +1,236 @@
+/**
+ * The owner of the noun: folds what was touched, compares it with what it last told, and tells each real change once.
+ * What it told lives in its state, so its own reload tells nothing.
+ */
+import type { Graft, Row } from "graft"
+import type { Contributions, Gathered } from "./contributions.ts"
+import type { Model, ModelDraft, ModelRow, Provenance, Provider, ProviderRow } from "./contract.ts"
+import { compare, own } from "./diff.ts"
+import { applyDrafts, below, trace, type DraftEditor, type Edit } from "./fold.ts"
+import { modelOf, refOf, splitRef } from "./rows.ts"
+
+/** What was told: providers by id, models by provider and id. */
+export interface ModelState { providers: Record<string, Provider>; models: Record<string, Record<string, Model>> }
+export const emptyState = (): ModelState => ({ providers: {}, models: {} })
+
+type Rows = Record<string, ModelRow>
+
+export class Database {
+  readonly #graft: Graft<ModelState>
+  readonly #contributions: Contributions
+  readonly #gathered = new Map<string, Gathered>()
+  /** Providers to fold again, each with whoever is the cause. */
+  readonly #touched = new Map<string, Set<string>>()
+  /** Whoever is the cause that everything is to be folded again. */
+  readonly #allTouched = new Set<string>()
+  #draftsTouched = true
+  #configTouched = true
+  #edits: readonly Edit[] = []
+  #work: Promise<void> | undefined
+  #next = Promise.withResolvers<void>()
+
+  constructor(graft: Graft<ModelState>, contributions: Contributions) {
+    this.#graft = graft
+    this.#contributions = contributions
+    this.#allTouched.add(`${graft.id}@${graft.gen}`)
+  }
+
+  /** Hears of whatever can change a model. */
+  listen(): void {
+    const graft = this.#graft
+    graft.all("model").onChange(({ added, updated, removed }) => {
+      for (const row of [...added, ...updated.flatMap(({ from, to }) => [from, to]), ...removed]) for (const { provider } of [row.item].flat()) this.#touch(provider, row.owner)
+      this.#soon()
+    })
+    graft.all("provider").onChange(({ added, updated, removed }) => {
+      for (const row of [...added, ...updated.map(({ to }) => to), ...removed]) this.#touch(row.item.id, row.owner)
+      this.#soon()
+    })
+    graft.all("modelDraft").onChange(() => {
+      this.#draftsTouched = true
+      this.#soon()
+    })
+    graft.on("config.changed", ({ paths }) => {
+      if (!paths.some((path) => path === "providers" || path.startsWith("providers."))) return undefined
+      this.#configTouched = true
+      return this.settle()
+    })
+  }
+
+  /** The catalogue is another one. */
+  catalogueChanged(by: string): void {
+    this.#contributions.forgetCatalogue()
+    this.#allTouched.add(by)
+    this.#soon()
+  }
+
+  #touch(provider: string, by: string): void {
+    if (!this.#touched.has(provider)) this.#touched.set(provider, new Set())
+    this.#touched.get(provider)!.add(by)
+  }
+
+  #soon(): void {
+    this.settle().catch((error: unknown) => this.#graft.log.error("the models could not be folded:", error))
+  }
+
+  /** Ends when everything that was contributed so far is folded and told. A retiring generation folds nothing any more. */
+  settle(): Promise<void> {
+    if (this.#graft.retiring.aborted) return Promise.resolve()
+    if (this.#contributions.overlayChanged()) this.#allTouched.add("models.jsonc")
+    return (this.#work ??= this.#settle())
+  }
+
+  /** Ends with the next fold. */
+  changed(): Promise<void> { return this.#next.promise }
+
+  // ── what there is ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Models of the providers that are there. */
+  models(): Model[] {
+    return Object.values(this.#graft.state.value.models).flatMap((models) => Object.values(models))
+  }
+
+  /** And of those that only the catalogue knows. */
+  everyModel(): Model[] {
+    const speakers = this.speakers()
+    const shelved = new Set([...this.#contributions.catalogued()].filter((provider) => !speakers.has(provider)))
+    const board = this.#contributions.board()
+    const others = [...shelved].flatMap((provider) => Object.values(this.#contributions.gather(provider, { catalogue: true, board }).rows))
+    return [...this.models().filter(({ provider }) => !shelved.has(provider)), ...others.map((row) => modelOf(row, undefined))]
+  }
+
+  get(ref: string): Model | undefined {
+    const split = splitRef(ref)
+    if (!split) return undefined
+    const told = this.#told(split)
+    if (told || this.speakers().has(split.provider)) return told
+    const row = own(this.#contributions.gather(split.provider, { catalogue: true }).rows, split.id)
+    return row && modelOf(row, undefined)
+  }
+
+  #told({ provider, id }: { provider: string; id: string }): Model | undefined {
+    return own(own(this.#graft.state.value.models, provider) ?? {}, id)
+  }
+
+  providers(): Provider[] {
+    return Object.values(this.#graft.state.value.providers)
+  }
+
+  /** Who speaks for each provider: the last row in order. */
+  speakers(): Map<string, ProviderRow> {
+    return new Map([...this.#graft.all("provider")].map((row) => [row.id, row]))
+  }
+
+  why(model: Model, field = ""): Provenance[] {
+    const { ref, reason: _reason, usable: _usable, ...row } = model
+    const gathered = (this.#told(model) && this.#gathered.get(model.provider)) ?? this.#contributions.gather(model.provider, { catalogue: true })
+    return trace(ref, row, gathered.layers.get(model.id) ?? [], this.#edits).filter((entry) => below(entry.field, field))
+  }
+
+  /** Whose draft took a model away, if one did. */
+  deletedBy(ref: string): string | undefined {
+    return this.#edits.findLast(({ patches }) => patches.some(({ op, path }) => op === "remove" && path.length === 1 && path[0] === ref))?.by
+  }
+
+  // ── the fold ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #settle(): Promise<void> {
+    try {
+      do {
+        // Always a tick later: contributions of one commit are folded at once.
+        await this.#readConfig()
+        this.#fold()
+      } while (this.#configTouched && !this.#graft.retiring.aborted)
+    } finally {
+      this.#work = undefined
+    }
+  }
+
+  async #readConfig(): Promise<void> {
+    if (!this.#configTouched) return
+    this.#configTouched = false
+    for (const provider of await this.#contributions.readConfig()) this.#touch(provider, "config")
+  }
+
+  /** One synchronous step from what is contributed now to what is told. */
+  #fold(): void {
+    const { retiring, state } = this.#graft
+    if (retiring.aborted || !(this.#draftsTouched || this.#allTouched.size > 0 || this.#touched.size > 0)) return
+    const speakers = this.speakers()
+    const board = this.#contributions.board()
+    const everything = this.#allTouched.size > 0 ? [...speakers.keys(), ...board.keys(), ...this.#contributions.configured(), ...this.#gathered.keys(), ...Object.keys(state.value.models)] : []
+    const wanted = new Set([...everything, ...this.#touched.keys()])
+    const causes = new Map([...wanted].map((provider) => [provider, [...(this.#touched.get(provider) ?? this.#allTouched)]]))
+    this.#touched.clear()
+    this.#allTouched.clear()
+    this.#draftsTouched = false
+    for (const provider of wanted) this.#gathered.set(provider, this.#contributions.gather(provider, { catalogue: speakers.has(provider), board }))
+    const rows = this.#draft(wanted)
+    this.#tell(rows, speakers, causes)
+    for (const [provider, { layers }] of this.#gathered) if (layers.size === 0) this.#gathered.delete(provider)
+    this.#next.resolve()
+    this.#next = Promise.withResolvers()
+  }
+
+  /** Runs the drafts over all models, since a draft may look anywhere. What comes back is the wanted providers' and those that drafts touched, then or now. */
+  #draft(wanted: ReadonlySet<string>): Map<string, Rows> {
+    const before = this.#edits
+    const editors = this.#graft.all("modelDraft").rows().map((row: Row<ModelDraft>): DraftEditor => ({ by: row.owner, id: row.item.id, edit: (models) => row.item.edit(models), run: (work) => row.run(work) }))
+    if (editors.length === 0 && before.length === 0) return new Map([...wanted].map((provider) => [provider, this.#gathered.get(provider)!.rows]))
+    const base: Rows = {}
+    for (const { rows } of this.#gathered.values()) for (const row of Object.values(rows)) base[refOf(row)] = row
+    const { models, edits, rejected } = applyDrafts(base, editors)
+    this.#edits = edits
+    for (const { by, id, reason } of rejected) this.#graft.log.warn(`the model draft "${id}" of ${by} was thrown away: ${reason}`)
+    const touched = [...before, ...edits].flatMap(({ patches }) => patches.map(({ path }) => splitRef(String(path[0]))!.provider))
+    const drafted = new Map<string, Rows>([...wanted, ...touched].map((provider) => [provider, {}]))
+    for (const row of Object.values(models)) {
+      const rows = drafted.get(row.provider)
+      if (rows) rows[row.id] = row
+    }
+    return drafted
+  }
+
+  /** Compares with what was told last, keeps what is told now, and tells the difference. */
+  #tell(rows: ReadonlyMap<string, Rows>, speakers: ReadonlyMap<string, ProviderRow>, causes: ReadonlyMap<string, readonly string[]>): void {
+    const { state } = this.#graft
+    const told = state.value
+    const models = { ...told.models }
+    const providers = { ...told.providers }
+    const facts: (() => void)[] = []
+    for (const [provider, derivedRows] of rows) {
+      const speaker = speakers.get(provider)
+      const derived = Object.fromEntries(Object.entries(derivedRows).map(([id, row]) => [id, modelOf(row, speaker)]))
+      const { next, changes } = compare(own(told.models, provider) ?? {}, derived)
+      const count = Object.keys(next).length
+      if (count > 0) models[provider] = next
+      else delete models[provider]
+      if (speaker || count > 0) providers[provider] = providerOf(provider, speaker, count)
+      else delete providers[provider]
+      for (const model of changes.added) facts.push(() => this.#graft.emit("model.added", { model }))
+      for (const { item: model, patches } of changes.updated) facts.push(() => this.#graft.emit("model.updated", { model, patches, by: this.#authors(model, patches.map(({ path }) => path.join(".")), causes.get(provider) ?? []) }))
+      for (const model of changes.removed) facts.push(() => this.#graft.emit("model.removed", { model }))
+    }
+    const { next, changes } = compare(told.providers, providers)
+    state.update(() => ({ providers: next, models }))
+    for (const provider of changes.added) this.#graft.emit("provider.added", { provider })
+    // How many models it has is told by their own events; that alone is no change of the provider.
+    for (const { item: provider, patches } of changes.updated) if (patches.some(({ path }) => path[0] !== "models")) this.#graft.emit("provider.updated", { provider, patches })
+    for (const fact of facts) fact()
+    for (const provider of changes.removed) this.#graft.emit("provider.removed", { provider })
+  }
+
+  /** Who set the values that changed; where a value is gone, or is no contribution, whoever caused the fold, or the drafts. */
+  #authors(model: Model, fields: readonly string[], causes: readonly string[]): string[] {
+    const history = this.why(model)
+    return [...new Set(fields.flatMap((field) => {
+      const setters = history.filter((entry) => below(entry.field, field)).flatMap((entry) => entry.history.at(-1)?.by ?? [])
+      return setters.length > 0 ? setters : causes
+    }))]
+  }
+}
+
+function providerOf(id: string, row: ProviderRow | undefined, models: number): Provider {
+  const reason = row ? (row.ready ? undefined : (row.reason ?? `${row.name} is not ready`)) : `no plugin speaks for "${id}"`
+  return { id, name: row?.name ?? id, ready: row?.ready === true, ...(reason === undefined ? {} : { reason }), models }
+}

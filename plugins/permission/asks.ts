@@ -1,0 +1,92 @@
+/**
+ * Asks that wait for a person. They live in the plugin's state, so a reload in the middle of a question neither
+ * loses nor repeats it: the waiting call ends with `Moved`, its handle calls again, and joins the same ask by its id.
+ */
+import { createHash } from "node:crypto"
+import { Moved } from "graft"
+import type { PendingAsk, PermissionAsk, Reply } from "./contract.ts"
+
+export interface AskState { pending: Record<string, PendingAsk & { reply?: Reply }> }
+export type End = Reply | "interrupted" | "unanswered"
+interface Cell { readonly value: AskState; update(recipe: (draft: AskState) => void): void }
+
+/** The same question of the same call is the same ask. */
+export const askId = (ask: PermissionAsk): string =>
+  `ask_${createHash("sha256").update(JSON.stringify([ask.session, ask.call, ask.action, ask.resource, ask.directory])).digest("hex").slice(0, 16)}`
+
+export class Asks {
+  readonly #state: Cell
+  readonly #retiring: AbortSignal
+  readonly #waiters = new Map<string, Set<(end: End | Moved) => void>>()
+
+  constructor(state: Cell, retiring: AbortSignal) {
+    this.#state = state
+    this.#retiring = retiring
+    retiring.addEventListener("abort", () => { for (const id of this.#waiters.keys()) this.#wake(id, new Moved()) }, { once: true })
+  }
+
+  list(): PendingAsk[] {
+    return Object.values(this.#state.value.pending).filter((ask) => ask.reply === undefined)
+  }
+
+  get(id: string): PendingAsk | undefined {
+    return this.#state.value.pending[id]
+  }
+
+  /** Puts the question; `false` when it stands already. */
+  open(ask: PendingAsk): boolean {
+    if (this.#state.value.pending[ask.id]) return false
+    this.#state.update((draft) => { draft.pending[ask.id] = ask })
+    return true
+  }
+
+  /** Waits for a person: no deadline, ends with the signal. */
+  wait(id: string, signal?: AbortSignal): Promise<End> {
+    if (this.#retiring.aborted) return Promise.reject(new Moved())
+    const ask = this.#state.value.pending[id]
+    if (!ask) return Promise.resolve("unanswered")
+    const replied = ask.reply
+    if (replied) return Promise.resolve(this.#finish(id, replied))
+    if (signal?.aborted) return Promise.resolve(this.#finish(id, "interrupted"))
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(id) ?? new Set()
+      this.#waiters.set(id, waiters)
+      const interrupted = () => wake("interrupted")
+      const wake = (end: End | Moved) => {
+        waiters.delete(wake)
+        signal?.removeEventListener("abort", interrupted)
+        if (end instanceof Moved) reject(end)
+        else resolve(waiters.size === 0 ? this.#finish(id, end) : end)
+      }
+      waiters.add(wake)
+      signal?.addEventListener("abort", interrupted, { once: true })
+    })
+  }
+
+  /** Answers an ask; kept until its waiter, perhaps still on its way from the generation before, has fetched it. */
+  end(id: string, end: End): void {
+    if (this.#waiters.get(id)?.size) return this.#wake(id, end)
+    if (end === "once" || end === "always" || end === "deny") this.#state.update((draft) => { const ask = draft.pending[id]; if (ask) ask.reply = end })
+    else this.#finish(id, end)
+  }
+
+  /** The last face that could answer is gone. */
+  abandon(): void {
+    for (const ask of this.list()) this.end(ask.id, "unanswered")
+  }
+
+  /** The question is settled without its answer. */
+  drop(id: string): void {
+    if (this.#state.value.pending[id] && !this.#waiters.get(id)?.size) this.#finish(id, "unanswered")
+  }
+
+  #finish(id: string, end: End): End {
+    this.#waiters.delete(id)
+    this.#state.update((draft) => { delete draft.pending[id] })
+    return end
+  }
+
+  #wake(id: string, end: End | Moved): void {
+    for (const wake of this.#waiters.get(id) ?? []) wake(end)
+  }
+}

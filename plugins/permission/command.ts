@@ -1,0 +1,238 @@
+/**
+ * Reads a shell line as far as it can be read for certain: which simple commands would run, which files would be
+ * written by redirects. It is a judge, not a shell: whatever it does not understand makes the line `unclear`, and an
+ * unclear line is asked about (demand.md asks 26, 27).
+ */
+
+/** `text` is the command as its rules see it: words unquoted, joined by one space; `head` is where its name stands, after its assignments (-1: there is none). */
+export interface SimpleCommand { name: string; head: number; words: readonly string[]; text: string }
+/** `moves`: it changes directory, so that a relative redirect could lead anywhere. */
+export interface CommandLine { commands: readonly SimpleCommand[]; writes: readonly string[]; moves: boolean; unclear?: string }
+
+const MAX_LENGTH = 8_192
+const MAX_DEPTH = 8
+
+/** Commands that run what they are given, or change what later words mean. */
+const RUNNERS = new Set(["eval", "exec", "source", ".", "xargs", "env", "sudo", "doas", "su", "nohup", "time", "timeout", "nice", "ionice", "setsid", "stdbuf", "chroot", "unshare", "command", "builtin", "coproc", "trap", "alias", "hash", "enable", "parallel", "watch", "script", "busybox", "flock",
+  "export", "declare", "typeset", "readonly", "local", "set", "shopt", "let", "read", "mapfile", "readarray", "unset", "bind", "complete", "compgen", "fc", "getopts"])
+const RESERVED = new Set(["if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "function", "in", "[[", "]]", "!"])
+const SHELLS = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "ash"])
+/** Interpreters by the options that carry a program in the command line. */
+const INLINE: Readonly<Record<string, RegExp>> = {
+  python: /^-[a-zA-Z]*c/, node: /^(-[a-zA-Z]*[ep]|--eval|--print)/, bun: /^(-e|--eval)/, deno: /^eval$/, perl: /^-[a-zA-Z]*[eE]/, ruby: /^-[a-zA-Z]*e/, php: /^-[a-zA-Z]*r/, lua: /^-e/,
+  find: /^-(exec|execdir|ok|okdir|delete|fprint|fls)/, fd: /^(-[a-zA-Z]*[xX]|--exec)/, rg: /^--pre/, awk: /system|getline|\||>/, sed: /\/[gimIMp\d]*[ew](\s|;|\}|$)|(^|[;{])\s*[\d,$]*\s*[ewW](\s|$)/,
+  git: /^(-c$|--config-env|--exec-path=|--upload-pack|--receive-pack)/, test: /\[.*[$`]/, printf: /^-v/, wait: /^-p/,
+}
+const MOVERS = new Set(["cd", "pushd", "popd"])
+const HARMLESS = new Set(["/dev/null", "/dev/stdout", "/dev/stderr"])
+
+/** Thrown inside the reader, caught by `readCommand`: the line is not understood. */
+class Unclear extends Error {}
+
+export function readCommand(line: string): CommandLine {
+  const reader = new Reader(line)
+  try {
+    reader.readAll()
+  } catch (error) {
+    if (!(error instanceof Unclear)) throw error
+    return { ...reader.result(), unclear: error.message }
+  }
+  return reader.result()
+}
+
+/** A word being read. `plain`: no quote, escape, expansion or pattern in it, so it is surely what it looks like. */
+interface Word { text: string; plain: boolean; expands: boolean }
+
+class Reader {
+  readonly #text: string
+  #at = 0
+  readonly #commands: SimpleCommand[] = []
+  readonly #writes: string[] = []
+
+  constructor(text: string) { this.#text = text }
+
+  result(): CommandLine {
+    return { commands: this.#commands, writes: this.#writes, moves: this.#commands.some(({ name }) => MOVERS.has(name)) }
+  }
+
+  readAll(): void {
+    if (this.#text.length > MAX_LENGTH) throw new Unclear(`a command of more than ${MAX_LENGTH} characters`)
+    if (/[^\P{C}\t\n]|[^\P{Z} ]/u.test(this.#text)) throw new Unclear("control characters or unusual spaces")
+    this.#list(undefined, 0)
+    if (this.#commands.length === 0 && this.#writes.length === 0) throw new Unclear("no command")
+  }
+
+  /** Commands up to `end` (")" or "`") or the end of the text. */
+  #list(end: string | undefined, depth: number): void {
+    if (depth > MAX_DEPTH) throw new Unclear("commands nested too deep")
+    let words: Word[] = []
+    const finish = () => {
+      if (words.length > 0) this.#command(words)
+      words = []
+    }
+    for (;;) {
+      const char = this.#text[this.#at]
+      if (char === undefined || char === end) {
+        if (char === undefined && end !== undefined) throw new Unclear(`"${end}" is missing`)
+        return finish()
+      }
+      if (char === " " || char === "\t") this.#at++
+      else if (char === "#") this.#comment()
+      else if (char === "\n" || char === ";" || char === "&" || char === "|") {
+        if (this.#redirectsBoth()) this.#redirect(depth, end)
+        else this.#separator(finish)
+      } else if (char === ">" || char === "<" || /^\d+[<>]/.test(this.#text.slice(this.#at, this.#at + 12))) this.#redirect(depth, end)
+      else words.push(this.#word(depth, end))
+    }
+  }
+
+  #comment(): void {
+    while (this.#at < this.#text.length && this.#text[this.#at] !== "\n") this.#at++
+  }
+
+  #redirectsBoth(): boolean {
+    return this.#text.startsWith("&>", this.#at)
+  }
+
+  #separator(finish: () => void): void {
+    const operator = /^(&&|\|\||\|&|;|&|\||\n)/.exec(this.#text.slice(this.#at, this.#at + 2))![0]
+    if (this.#text.startsWith(";;", this.#at) || this.#text.startsWith(";&", this.#at)) throw new Unclear("a case branch")
+    finish()
+    this.#at += operator.length
+  }
+
+  #redirect(depth: number, end: string | undefined): void {
+    const operator = /^(\d*)(&>>|&>|>>|>\||>&|<<<|<<-|<<|<>|<&|<\(|>\(|>|<)/.exec(this.#text.slice(this.#at, this.#at + 16))
+    if (!operator) throw new Unclear("a redirect")
+    const kind = operator[2]!
+    if (kind.startsWith("<<")) throw new Unclear("a here document")
+    if (kind.endsWith("(")) throw new Unclear("a process substitution")
+    this.#at += operator[0].length
+    while (this.#text[this.#at] === " " || this.#text[this.#at] === "\t") this.#at++
+    const char = this.#text[this.#at]
+    if (char === undefined || /[\n;&|<>()]/.test(char) || char === end) throw new Unclear("a redirect without a file")
+    const target = this.#word(depth, end)
+    if (kind.endsWith("&") && /^(\d+|-)$/.test(target.text)) return
+    if (target.expands || target.text === "" || /^\/dev\/(tcp|udp)\//.test(target.text)) throw new Unclear("a redirect whose file is not certain")
+    if (kind === "<" || HARMLESS.has(target.text)) return
+    this.#writes.push(target.text)
+  }
+
+  #word(depth: number, end: string | undefined): Word {
+    const word: Word = { text: "", plain: true, expands: false }
+    const start = this.#at
+    for (;;) {
+      const char = this.#text[this.#at]
+      if (char === undefined || char === end || /[\s;&|<>]/.test(char)) break
+      if (char === "(" || char === ")") throw new Unclear("a subshell or function")
+      if (char === "{" || char === "}") this.#brace(word)
+      else if (char === "'") this.#single(word)
+      else if (char === '"') this.#double(word, depth)
+      else if (char === "\\") this.#escape(word)
+      else if (char === "$" || char === "`") this.#expansion(word, depth, false)
+      else {
+        if ("*?[]~".includes(char)) Object.assign(word, { plain: false, expands: true })
+        word.text += char
+        this.#at++
+      }
+    }
+    if (this.#at === start) throw new Unclear(`an unexpected ${JSON.stringify(this.#text[start] ?? "end")}`)
+    return word
+  }
+
+  /** `{}` alone is the placeholder of find; any other brace may expand to several words. */
+  #brace(word: Word): void {
+    if (word.text !== "" || !/^\{\}([\s;&|]|$)/.test(this.#text.slice(this.#at, this.#at + 3))) throw new Unclear("braces")
+    Object.assign(word, { text: "{}", plain: false })
+    this.#at += 2
+  }
+
+  #single(word: Word): void {
+    const close = this.#text.indexOf("'", this.#at + 1)
+    if (close < 0) throw new Unclear("a quote that is not closed")
+    word.text += this.#text.slice(this.#at + 1, close)
+    word.plain = false
+    this.#at = close + 1
+  }
+
+  #double(word: Word, depth: number): void {
+    word.plain = false
+    this.#at++
+    for (;;) {
+      const char = this.#text[this.#at]
+      if (char === undefined) throw new Unclear("a quote that is not closed")
+      if (char === '"') return void this.#at++
+      if (char === "$" || char === "`") this.#expansion(word, depth, true)
+      else if (char === "\\") {
+        const next = this.#text[this.#at + 1]
+        if (next === undefined || next === "\n") throw new Unclear("a line continuation")
+        word.text += '$`"\\'.includes(next) ? next : `\\${next}`
+        this.#at += 2
+      } else {
+        word.text += char
+        this.#at++
+      }
+    }
+  }
+
+  #escape(word: Word): void {
+    const next = this.#text[this.#at + 1]
+    if (next === undefined || next === "\n") throw new Unclear("a line continuation")
+    word.text += next
+    word.plain = false
+    this.#at += 2
+  }
+
+  /** `$NAME`, `${NAME}` and single special parameters stay as they are; commands inside are read like any other. */
+  #expansion(word: Word, depth: number, quoted: boolean): void {
+    Object.assign(word, { plain: false, expands: true })
+    const start = this.#at
+    const rest = this.#text.slice(start, start + 128)
+    const parameter = /^\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\}|[?$!#@*0-9-])/.exec(rest)
+    if (parameter) this.#at += parameter[0].length
+    else if (rest.startsWith("$((") || rest.startsWith("$[")) throw new Unclear("arithmetic")
+    else if (rest.startsWith("$(")) {
+      this.#at += 2
+      this.#list(")", depth + 1)
+      this.#at++
+    } else if (rest.startsWith("`")) this.#backticks(depth)
+    else if ((quoted ? /^\$[^{]/ : /^\$(?=[\s/:.,%=+]|$)/).test(rest)) this.#at++
+    else throw new Unclear("an expansion")
+    word.text += this.#text.slice(start, this.#at)
+  }
+
+  #backticks(depth: number): void {
+    const close = this.#text.indexOf("`", this.#at + 1)
+    if (close < 0 || this.#text.slice(this.#at, close).includes("\\")) throw new Unclear("backticks")
+    const inner = new Reader(this.#text.slice(this.#at + 1, close))
+    inner.#list(undefined, depth + 1)
+    this.#commands.push(...inner.#commands)
+    this.#writes.push(...inner.#writes)
+    this.#at = close + 1
+  }
+
+  #command(words: readonly Word[]): void {
+    const values = words.map((word) => word.text)
+    const head = words.findIndex((word) => !/^[A-Za-z_]\w*(\[[^\]]*\])?\+?=/.test(word.text))
+    const name = head < 0 ? "" : values[head]!
+    this.#commands.push({ name: baseName(name), head, words: values, text: values.join(" ") })
+    if (head < 0) return
+    if (!words[head]!.plain || !/^[\w./+@%:,-]+$/.test(name)) throw new Unclear("a command whose name is not certain")
+    const reason = runsMore(baseName(name), values.slice(head + 1))
+    if (reason) throw new Unclear(reason)
+  }
+}
+
+const baseName = (name: string): string => name.slice(name.lastIndexOf("/") + 1)
+
+/** Why a command may run more than it shows. */
+function runsMore(name: string, rest: readonly string[]): string | undefined {
+  if (RESERVED.has(name)) return `the shell's "${name}"`
+  if (RUNNERS.has(name)) return `"${name}" runs or changes other commands`
+  if (SHELLS.has(name)) {
+    const script = rest.find((word) => !word.startsWith("-") && !word.startsWith("+"))
+    return script === undefined || rest.some((word) => /^[-+][a-zA-Z]*[cs]/.test(word)) ? `"${name}" runs what it is given` : undefined
+  }
+  const inline = INLINE[name.replace(/^(g|m|n)?awk$/, "awk").replace(/^gsed$/, "sed").replace(/[\d.]+$/, "")]
+  return inline && rest.some((word) => inline.test(word)) ? `"${name}" with a program in its arguments` : undefined
+}

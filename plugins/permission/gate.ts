@@ -1,0 +1,85 @@
+/** The service: gathers the rules of every layer, lets hooks answer, and puts to a person what is left to ask. */
+import { homedir } from "node:os"
+import type { Graft } from "graft"
+import { askId, type AskState, type Asks, type End } from "./asks.ts"
+import type { Answer, PendingAsk, Permission, PermissionAsk, Verdict } from "./contract.ts"
+import { defaultRules, judge, parseRule, type Effect, type Rule, type RuleLayer } from "./rules.ts"
+import type { SavedAnswers } from "./saved.ts"
+
+/** `permission.unknown`: no such ask is open. */
+export class PermissionError extends Error {
+  readonly code = "permission.unknown"
+}
+
+const EFFECTS: readonly Effect[] = ["deny", "ask", "allow"]
+
+export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, saved: SavedAnswers): Permission {
+  const someoneAnswers = () => [...graft.all("face")].some((face) => face.answers)
+
+  async function configured(): Promise<Rule[]> {
+    const found = await Promise.all(EFFECTS.map(async (effect) => {
+      const { winner, losers } = await graft.config.explain(`permissions.${effect}`, location)
+      return (winner ? [winner, ...losers] : losers).flatMap((origin) => {
+        if (origin.layer === "default" || !Array.isArray(origin.value)) return []
+        const layer: RuleLayer = origin.layer
+        const source = origin.file ? `${origin.file.replace(homedir(), "~")}${origin.line ? `:${origin.line}` : ""}` : layer
+        return origin.value.flatMap((text: unknown) => (typeof text === "string" ? (parseRule(text, effect, layer, source) ?? []) : []))
+      })
+    }))
+    return found.flat()
+  }
+
+  async function rules(): Promise<Rule[]> {
+    const answers = await saved.rules(location)
+    return [...(await configured()), ...answers.flatMap((text) => parseRule(text, "allow", "saved", "saved") ?? []), ...defaultRules]
+  }
+
+  async function evaluate(ask: PermissionAsk): Promise<Verdict> {
+    const verdict = judge(ask, await rules(), location)
+    if (verdict.effect === "deny") return verdict
+    const hooked = await graft.decide("permission.evaluate", ask)
+    return hooked ? { ...hooked, ...(hooked.effect === "ask" ? { suggest: hooked.suggest ?? verdict.suggest } : {}) } : verdict
+  }
+
+  /** An answer for good may settle other questions that are open. */
+  async function settleOthers(): Promise<void> {
+    for (const ask of asks.list()) {
+      if ((await evaluate(ask)).effect !== "allow") continue
+      asks.end(ask.id, "once")
+      graft.emit("permission.replied", { id: ask.id, reply: "once", session: ask.session })
+    }
+  }
+
+  return {
+    evaluate,
+    async request(ask, wait): Promise<Answer> {
+      const verdict = await evaluate(ask)
+      const id = askId(ask)
+      if (verdict.effect !== "ask" || !someoneAnswers()) {
+        asks.drop(id)
+        if (verdict.effect === "allow") return { allowed: true, verdict }
+        return { allowed: false, verdict, because: verdict.effect === "deny" ? "denied" : "unanswered" }
+      }
+      const pending: PendingAsk = { ...ask, rule: ask.rule ?? verdict.suggest, id, location, verdict, since: Date.now() }
+      if (asks.open(pending)) {
+        graft.emit("permission.asked", pending)
+        await wait?.waiting?.(pending)
+      }
+      const end: End = await asks.wait(id, wait?.signal)
+      if (end === "interrupted") graft.emit("permission.replied", { id, reply: "interrupted", session: ask.session })
+      if (end === "once" || end === "always") return { allowed: true, verdict }
+      return { allowed: false, verdict, because: end === "deny" ? "denied" : end }
+    },
+    async pending() { return asks.list() },
+    async reply(id, reply) {
+      const ask = asks.get(id)
+      if (!ask) throw new PermissionError(`no question "${id}" is open; it may have been answered or interrupted`)
+      if (reply === "always" && ask.rule) await saved.add(location, ask.rule)
+      asks.end(id, reply)
+      graft.emit("permission.replied", { id, reply, session: ask.session })
+      if (reply === "always") await settleOthers()
+    },
+    async rules() { return (await rules()).map(({ effect, text, source }) => ({ effect, rule: text, source })) },
+    async forget(rule) { return saved.remove(location, rule) },
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * One drain a session at a time, sessions beside each other. A knock while one runs is a bit, read after the drain's last
+ * look; so knocks coalesce and none is lost. Seats outlive the generations of this plugin: a newer one finds who still
+ * sits, rings the same bell, and takes the seat over between two turns.
+ */
+import { messageOf, Moved, type Graft } from "graft"
+import { endedOf, noUsage } from "../lib/ended.ts"
+import type { Ended } from "../session/contract.ts"
+import { drain } from "./drain.ts"
+import { Ledger } from "./ledger.ts"
+import type { Runner } from "./contract.ts"
+import { emptyState, evolve, type State } from "./state.ts"
+
+export interface Seat {
+  /** `handed`: its generation retired between two turns, and nobody has taken over yet. */
+  phase: "draining" | "handed"
+  /** Somebody knocked since the last look. */
+  bell: boolean
+  wanted: { force: boolean; turning: boolean }
+  interrupt: Interrupt
+  /** Settles once the claim is had, or refused. */
+  claimed: PromiseWithResolvers<void>
+  /** Undefined: another process has the session. */
+  end: PromiseWithResolvers<Ended | undefined>
+}
+interface Interrupt { controller: AbortController; done: PromiseWithResolvers<void> }
+export type Seats = Map<string, Seat>
+
+/** Conversations kept in memory between drains. */
+const MOST_KEPT = 8
+/** Refusals by the log that are met by reading again (an input taken back in between), in a row. */
+const MOST_CONFLICTS = 3
+
+export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt(): Promise<void> } {
+  const location = graft.location!
+  const contexts = new Set<string>()
+  const kept = new Map<string, { state: State; epoch: number }>()
+
+  function start(session: string, { force = false, interrupt }: { force?: boolean; interrupt?: string } = {}): Seat {
+    // A call that entered here while the next generation took over is made again there.
+    if (graft.retiring.aborted) throw new Moved()
+    const seat: Seat = {
+      phase: "draining", bell: false, wanted: { force, turning: false }, interrupt: uninterrupted(),
+      claimed: Promise.withResolvers(), end: seats.get(session)?.end ?? Promise.withResolvers(),
+    }
+    seat.claimed.promise.catch(() => {})
+    if (interrupt !== undefined) seat.interrupt.controller.abort(interrupt)
+    seats.set(session, seat)
+    graft.fork(() => sit(session, seat), { hold: true })
+    return seat
+  }
+
+  /** From the first knock to idleness, or to the hand-over. */
+  async function sit(id: string, seat: Seat): Promise<void> {
+    using _open = await graft.at(location)
+    let ended: Ended | undefined
+    let conflicts = 0
+    do {
+      try {
+        const { outcome, standing } = await once(id, seat)
+        ended = standing
+        if (outcome === "handed") return await hand(id, seat)
+        if (outcome === "interrupted") {
+          seat.interrupt.done.resolve()
+          seat.interrupt = uninterrupted()
+        }
+        conflicts = 0
+      } catch (error) {
+        seat.claimed.reject(error)
+        kept.delete(id)
+        if (codeOf(error) === "store.conflict" && ++conflicts <= MOST_CONFLICTS) continue
+        // Another process has it, and sees the input itself.
+        if (codeOf(error) === "eventlog.owned") break
+        graft.log.error(`session ${id} stopped:`, error)
+        ended = { ...(ended ?? endedOf(id, undefined, noUsage(), 0)), state: "failed", code: String(codeOf(error) ?? "runner.stopped"), reason: messageOf(error) }
+        break
+      }
+    } while (await goesOn(id, seat))
+    if (seats.get(id) === seat) seats.delete(id)
+    seat.claimed.resolve()
+    seat.interrupt.done.resolve()
+    seat.end.resolve(ended)
+    if (ended) graft.emit("session.idle", ended)
+  }
+
+  /** The last look. The bell is read and the seat given up in one step, so that whoever knocks rings it or finds it free. */
+  async function goesOn(id: string, seat: Seat): Promise<boolean> {
+    do {
+      seat.bell = false
+      if (seat.wanted.force || (await isEligible(id))) return true
+    } while (seat.bell)
+    return !seats.delete(id)
+  }
+
+  /** One claim: take it, read what is not known yet, drain, give it back. */
+  async function once(id: string, seat: Seat): Promise<{ outcome: Awaited<ReturnType<typeof drain>>; standing: Ended }> {
+    const session = await graft.session.get(id)
+    if (!session) throw Object.assign(new Error(`there is no session "${id}"`), { code: "session.unknown" })
+    const owner = await graft.eventlog.runtime()
+    const { epoch } = await graft.eventlog.claim(id, owner)
+    seat.claimed.resolve()
+    const state = await load(id, epoch)
+    const ledger = new Ledger(graft.eventlog, { session: id, location, owner, epoch }, state)
+    ledger.tell("session.claimed", { owner, epoch })
+    const outcome = await drain({
+      graft, session, ledger, contexts, chance: Math.random, wanted: seat.wanted, interrupt: seat.interrupt.controller.signal,
+      stop: AbortSignal.any([seat.interrupt.controller.signal, ledger.lost, graft.signal]),
+    })
+    await ledger.commit()
+    if (outcome !== "handed") await graft.eventlog.release(id, epoch)
+    keep(id, state, epoch)
+    const { activity } = state
+    const standing = activity && { ...activity, ...(activity.blocked !== undefined && { rule: activity.blocked }) }
+    return { outcome, standing: endedOf(id, standing, activity?.usage ?? noUsage(), activity?.turns ?? 0) }
+  }
+
+  /** The conversation as of this claim. When nobody held the session in between, what is in memory is still true. */
+  async function load(id: string, epoch: number): Promise<State> {
+    const known = kept.get(id)
+    kept.delete(id)
+    if (known && known.epoch + 1 === epoch) return known.state
+    const state = emptyState(id)
+    for (let after = 0, head = Infinity; after < head; ) {
+      const page = await graft.eventlog.read({ aggregate: id, after, limit: 4_096 })
+      for (const event of page.events) evolve(state, event)
+      head = page.head
+      after = page.events.at(-1)?.seq ?? head
+    }
+    return state
+  }
+
+  function keep(id: string, state: State, epoch: number): void {
+    kept.set(id, { state, epoch })
+    for (const [oldest] of kept) if (kept.size > MOST_KEPT) kept.delete(oldest)
+  }
+
+  /** The next generation goes on; where there is none, whoever comes next finds the work unfinished. */
+  async function hand(id: string, seat: Seat): Promise<void> {
+    seat.phase = "handed"
+    await graft.runner.wake(id).catch((error: unknown) => graft.log.warn(`session ${id} waits for a runner:`, error))
+  }
+
+  async function isEligible(id: string): Promise<boolean> {
+    if ((await graft.session.inbox(id)).some((input) => input.resume)) return true
+    return (await unfinished()).includes(id)
+  }
+
+  const unfinished = async (): Promise<string[]> => graft.session.unfinished(location, await graft.eventlog.runtime())
+
+  return {
+    async wake(id) {
+      const seat = seats.get(id)
+      if (seat?.phase === "draining") return void (seat.bell = true)
+      if (seat === undefined && !(await isEligible(id))) return
+      if (seats.get(id)?.phase === "draining") return void (seats.get(id)!.bell = true)
+      await start(id).claimed.promise.catch((error: unknown) => { if (codeOf(error) !== "eventlog.owned") throw error })
+    },
+
+    async run(id) {
+      const seat = seats.get(id)
+      if (seat?.phase !== "draining") return start(id, { force: true }).claimed.promise
+      // A turn that runs is the attempt that was asked for; one that is over is followed by another.
+      if (seat.wanted.turning) return
+      seat.wanted.force = true
+      seat.bell = true
+    },
+
+    async interrupt(id, reason = "interrupted") {
+      const sitting = seats.get(id)?.phase === "draining"
+      const seat = sitting ? seats.get(id)! : start(id, { interrupt: reason })
+      const { controller, done } = seat.interrupt
+      seat.bell = false
+      controller.abort(reason)
+      if (!sitting) await seat.claimed.promise
+      await done.promise
+    },
+
+    async ended(id) {
+      const seat = seats.get(id)
+      if (!seat) return undefined
+      const moved = Promise.withResolvers<never>()
+      const move = () => moved.reject(new Moved())
+      if (graft.retiring.aborted) move()
+      graft.retiring.addEventListener("abort", move, { once: true })
+      try {
+        return await Promise.race([seat.end.promise, moved.promise])
+      } finally {
+        graft.retiring.removeEventListener("abort", move)
+      }
+    },
+
+    active: async () => [...seats.keys()],
+
+    /** What an earlier generation of this process left between two turns. */
+    async adopt() {
+      for (const id of await unfinished()) if (seats.get(id)?.phase !== "draining") start(id)
+    },
+  }
+}
+
+const uninterrupted = (): Interrupt => ({ controller: new AbortController(), done: Promise.withResolvers() })
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code

@@ -1,0 +1,80 @@
+/**
+ * Transcript → the messages of a provider turn. Pure, and byte-stable: a settled message always becomes the same
+ * objects, so a longer conversation begins with the bytes of the shorter one and the provider's cache holds. Every tool
+ * use has exactly one result, whatever the history went through (S14).
+ */
+import type { LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4TextPart, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
+import type { Message, Part } from "../session/contract.ts"
+
+type Call = Extract<Part, { kind: "tool" }>
+type AssistantContent = Extract<LanguageModelV4Message, { role: "assistant" }>["content"]
+
+/** Outcomes whose output the model should read as an error. */
+const ERRORS = new Set<unknown>(["error", "denied", "blocked", "invalid", "unknown-tool", "interrupted", "unknown", "not-started"])
+
+/** What a settled message became. Built once: the hooks' drafts freeze it, so it can be shared from turn to turn. */
+const built = new WeakMap<Message, LanguageModelV4Message[]>()
+
+export function promptOf(messages: readonly Message[]): LanguageModelV4Prompt {
+  return messages.flatMap((message) => {
+    const known = built.get(message)
+    if (known) return known
+    const made = messageOf(message)
+    if (message.state === "settled" && callsOf(message).every((call) => call.state === "settled")) built.set(message, made)
+    return made
+  })
+}
+
+const callsOf = (message: Message): Call[] => message.parts.filter((part): part is Call => part.kind === "tool")
+
+function messageOf(message: Message): LanguageModelV4Message[] {
+  if (message.role !== "assistant") {
+    const content = message.parts.flatMap((part): LanguageModelV4TextPart[] => (part.kind === "text" && part.text !== "" ? [{ type: "text", text: part.text }] : []))
+    return content.length > 0 ? [{ role: "user", content }] : []
+  }
+  const content = message.parts.flatMap(assistantContent)
+  const results = callsOf(message).filter((call) => call.executed !== "provider").map(resultOf)
+  // Thoughts without a word or a deed are no answer; no provider takes them alone.
+  if (!content.some((part) => part.type !== "reasoning")) return []
+  return [{ role: "assistant", content }, ...(results.length > 0 ? [{ role: "tool" as const, content: results }] : [])]
+}
+
+function assistantContent(part: Part): AssistantContent {
+  switch (part.kind) {
+    case "text":
+      return part.text === "" ? [] : [{ type: "text", text: part.text, ...options(part.metadata) }]
+    case "reasoning":
+      return part.text === "" && part.metadata === undefined ? [] : [{ type: "reasoning", text: part.text, ...options(part.metadata) }]
+    case "tool": {
+      const call = { type: "tool-call" as const, toolCallId: part.call, toolName: part.name, input: parsed(part.input), ...options(part.replay?.call) }
+      return part.executed === "provider" ? [{ ...call, providerExecuted: true }, resultOf(part)] : [call]
+    }
+    case "file":
+      return []
+    default:
+      return part satisfies never
+  }
+}
+
+function resultOf(call: Call): LanguageModelV4ToolResultPart {
+  return { type: "tool-result", toolCallId: call.call, toolName: call.name, output: outputOf(call), ...options(call.replay?.result) }
+}
+
+function outputOf(call: Call): LanguageModelV4ToolResultOutput {
+  if (call.state !== "settled") return { type: "error-text", value: "This call did not end; whether it took effect is not known." }
+  const value = call.output ?? ""
+  if (call.executed === "provider" && call.outcome === "ok") return { type: "json", value: parsed(value) as never }
+  return ERRORS.has(call.outcome) ? { type: "error-text", value } : { type: "text", value }
+}
+
+const options = (metadata: unknown): { providerOptions?: SharedV4ProviderOptions } => (metadata === undefined ? {} : { providerOptions: metadata as SharedV4ProviderOptions })
+
+/** Arguments as the model wrote them; what is no JSON cannot be sent back as such, and its result says what it was. */
+function parsed(text: string): unknown {
+  if (text.trim() === "") return {}
+  try {
+    return JSON.parse(text)
+  } catch {
+    return {}
+  }
+}

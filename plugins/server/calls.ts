@@ -1,0 +1,45 @@
+/** One call from outside: which service it may reach, and what it gives, a value or a stream. */
+import type { Graft } from "graft"
+import type { Call } from "./contract.ts"
+
+export type CallErrorCode = "server.refused" | "server.request"
+
+export class CallError extends Error {
+  readonly code: CallErrorCode
+  constructor(code: CallErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+const VERBS: ReadonlySet<string> = new Set(["inspect", "journal", "logs", "reconcile", "settled", "undo", "pin", "enable", "disable", "locations", "roots", "watched"])
+
+/** What stays in the process, and why. */
+const PRIVATE: Readonly<Record<string, string>> = {
+  "auth.get": "secrets stay in the process",
+  "config.expand": "secrets stay in the process",
+  "tool.advertise": "what it gives has to be disposed of",
+  "store.write": "its work is code",
+}
+
+/** Calls as the instance of a realm; whatever was opened for it is closed when `signal` aborts or the result has ended. */
+export async function perform(graft: Graft, call: Call, use: (result: unknown) => Promise<void>): Promise<void> {
+  const { service, method, args = [], location } = check(call)
+  if (service === "kernel") return use(await (graft.kernel[method as "inspect"] as (...args: readonly unknown[]) => unknown)(...args))
+  using project = location === undefined ? undefined : await graft.at(location)
+  const handle = (project ?? graft).use(service as never) as Record<string, (...args: readonly unknown[]) => unknown>
+  await use(await handle[method]!(...args))
+}
+
+function check(call: Call): Call {
+  const { service, method, args, location } = call
+  if (!isName(service) || !isName(method)) throw new CallError("server.request", 'a call names its "service" and its "method"')
+  if (args !== undefined && !Array.isArray(args)) throw new CallError("server.request", '"args" is a list')
+  if (location !== undefined && typeof location !== "string") throw new CallError("server.request", '"location" is the path of a project')
+  const refused = PRIVATE[`${service}.${method}`] ?? (service === "kernel" && !VERBS.has(method) ? `of the kernel these can be called: ${[...VERBS].join(", ")}` : undefined)
+  if (refused) throw new CallError("server.refused", `${service}.${method} cannot be called from outside: ${refused}`)
+  return call
+}
+
+/** The words that every object has are not methods of a service, and registering needs a life inside the process. */
+const isName = (name: unknown): name is string => typeof name === "string" && /^[a-zA-Z]\w*$/.test(name) && !(name in Object.prototype) && name !== "register" && name !== "then"

@@ -1,0 +1,95 @@
+/** Questions to the read model: one session, many, its inputs, its latest activity, and a page of its conversation. */
+import type { EventLog } from "../eventlog/contract.ts"
+import type { SqlValue, Store } from "../store/contract.ts"
+import { addUsage, endedOf, noUsage } from "../lib/ended.ts"
+import { emptyTranscript, evolveTranscript } from "../lib/transcript.ts"
+import type { Delivery, Ended, Failure, Message, Receipt, Session, SessionStatus, Usage } from "./contract.ts"
+
+type Read = Pick<Store, "get" | "all">
+
+interface SessionRow {
+  id: string; parent: string | null; location: string; directory: string; title: string; agent: string | null; model: string | null
+  status: SessionStatus; created: number; updated: number; archived: number | null
+  input: number; output: number; reasoning: number; cache_read: number; cache_write: number; cost: number | null
+}
+interface ActivityRow { id: string; state: "open" | "parked" | "settled" | "interrupted"; turn: number; outcome: "completed" | "failed" | null; reason: string | null; rule: string | null; error: string | null }
+export interface InputRow { id: string; hash: string; admitted: number; state: Receipt["state"] }
+
+export async function getSession(store: Read, id: string): Promise<Session | undefined> {
+  const row = await store.get<SessionRow>("SELECT * FROM session WHERE id = ?", [id])
+  return row && sessionOf(row)
+}
+
+/** Latest first. */
+export async function listSessions(store: Read, { location, limit = 50, archived = false }: { location?: string; limit?: number; archived?: boolean }): Promise<Session[]> {
+  const params: SqlValue[] = location === undefined ? [] : [location]
+  const rows = await store.all<SessionRow>(
+    `SELECT * FROM session WHERE ${location === undefined ? "1" : "location = ?"} AND archived IS ${archived ? "NOT NULL" : "NULL"} ORDER BY updated DESC, id DESC LIMIT ?`,
+    [...params, Math.min(Math.max(1, limit), 1_000)],
+  )
+  return rows.map(sessionOf)
+}
+
+export const getInput = (store: Read, session: string, input: string): Promise<InputRow | undefined> =>
+  store.get<InputRow>("SELECT id, hash, admitted, state FROM session_input WHERE session = ? AND id = ?", [session, input])
+
+export async function countPending(store: Read, session: string): Promise<number> {
+  return (await store.get<{ n: number }>("SELECT count(*) AS n FROM session_input WHERE session = ? AND state = 'pending'", [session]))!.n
+}
+
+export async function inboxOf(store: Read, session: string): Promise<{ id: string; text: string; delivery: Delivery; resume: boolean }[]> {
+  const rows = await store.all<{ id: string; text: string; delivery: Delivery; resume: number }>("SELECT id, text, delivery, resume FROM session_input WHERE session = ? AND state = 'pending' ORDER BY admitted", [session])
+  return rows.map((row) => ({ ...row, resume: row.resume === 1 }))
+}
+
+/** The first condition is the partial index's own, so that it is used. */
+export async function unfinishedOf(store: Read, location: string, owner: string): Promise<string[]> {
+  const rows = await store.all<{ id: string }>("SELECT s.id FROM activity a JOIN session s ON s.id = a.session WHERE a.state IN ('open', 'parked') AND a.state = 'open' AND s.owner = ? AND s.location = ?", [owner, location])
+  return rows.map((row) => row.id)
+}
+
+/** Does anything of this session run, or is anything eligible to? */
+export async function isBusy(store: Read, session: string): Promise<boolean> {
+  const row = await store.get(
+    "SELECT 1 FROM activity WHERE session = ? AND state = 'open' UNION ALL SELECT 1 FROM session_input WHERE session = ? AND state = 'pending' AND resume = 1 LIMIT 1",
+    [session, session],
+  )
+  return row !== undefined
+}
+
+/** How the latest activity ended; a session that never worked is done. */
+export async function endOf(store: Read, session: string): Promise<Ended> {
+  const activity = await store.get<ActivityRow>("SELECT id, state, turn, outcome, reason, rule, error FROM activity WHERE session = ? ORDER BY ordinal DESC LIMIT 1", [session])
+  if (!activity) return endedOf(session, undefined, noUsage(), 0)
+  // Attempts of `a3` are `a3.…`: "/" follows "." in bytes.
+  const attempts = await store.all<{ usage: string }>("SELECT usage FROM provider_attempt WHERE session = ? AND id > ? AND id < ? AND usage IS NOT NULL", [session, `${activity.id}.`, `${activity.id}/`])
+  const usage = attempts.map((attempt) => JSON.parse(attempt.usage) as Usage).reduce(addUsage, noUsage())
+  const { state, outcome, reason, rule, error } = activity
+  const standing = { state, ...(outcome && { outcome }), ...(reason && { reason }), ...(rule && { rule }), ...(error && { error: JSON.parse(error) as Failure }) }
+  return endedOf(session, standing, usage, activity.turn)
+}
+
+/** A page of the conversation, folded from the events of its messages alone. */
+export async function pageMessages(store: Read, log: Pick<EventLog, "read">, session: string, { after = 0, limit = 100 }: { after?: number; limit?: number }): Promise<Message[]> {
+  const rows = await store.all<{ id: string; seq: number; first: number }>("SELECT id, seq, first FROM message WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?", [session, after, Math.min(Math.max(1, limit), 1_000) + 1])
+  const page = rows.slice(0, limit)
+  if (page.length === 0) return []
+  const end = rows[limit]?.seq ?? Infinity
+  const transcript = emptyTranscript(session)
+  let cursor = Math.min(...page.map((row) => row.first)) - 1
+  for (;;) {
+    const { events, head } = await log.read({ aggregate: session, after: cursor, limit: 2_048 })
+    for (const event of events) if (event.seq < end) evolveTranscript(transcript, event)
+    cursor = events.at(-1)?.seq ?? head
+    if (cursor >= Math.min(head, end - 1)) break
+  }
+  return page.flatMap((row) => transcript.byId.get(row.id) ?? [])
+}
+
+function sessionOf(row: SessionRow): Session {
+  return {
+    id: row.id, location: row.location, directory: row.directory, title: row.title, status: row.status, created: row.created, updated: row.updated,
+    ...(row.parent !== null && { parent: row.parent }), ...(row.agent !== null && { agent: row.agent }), ...(row.model !== null && { model: row.model }), ...(row.archived !== null && { archived: row.archived }),
+    usage: { input: row.input, output: row.output, reasoning: row.reasoning, cacheRead: row.cache_read, cacheWrite: row.cache_write, ...(row.cost !== null && { cost: row.cost }) },
+  }
+}

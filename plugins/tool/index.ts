@@ -1,0 +1,26 @@
+/** The tools of a project: a registry over the slot `tool`, one settlement for every call, and the one way to change a file. */
+import * as v from "valibot"
+import { definePlugin } from "graft"
+import type { ToolDefinition } from "./contract.ts"
+import { makeFiles } from "./files.ts"
+import { Registry, type ToolState } from "./registry.ts"
+
+const Definition = v.looseObject({
+  name: v.pipe(v.string(), v.regex(/^[a-zA-Z0-9_-]{1,64}$/, "a tool's name has 1 to 64 letters, digits, _ and -")),
+  description: v.pipe(v.string(), v.nonEmpty("a model needs a description")),
+  input: v.custom<object>((input) => (typeof input === "object" || typeof input === "function") && input !== null, "a schema: valibot, zod, or JSON Schema"),
+  execute: v.function("the work itself"),
+})
+
+export default definePlugin<ToolState>({
+  per: "location",
+  state: { version: 1, init: () => ({ tools: [], seen: {} }) },
+  slots: { tool: { key: (tool: ToolDefinition) => tool.name, schema: Definition } },
+  setup(graft) {
+    const registry = new Registry(graft, graft.location!)
+    graft.provide("tool", registry.service())
+    graft.provide("file", makeFiles(graft.state))
+    graft.all("tool").onChange(() => { void registry.tell() })
+    graft.fork(() => registry.tell())
+  },
+})

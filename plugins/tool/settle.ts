@@ -1,0 +1,199 @@
+/**
+ * One call, from what the model wrote to what it reads: parse, validate, hooks, permission, started, execute, bound,
+ * hooks. Every way ends in a settlement; nothing that a model, a tool or a hook does is thrown at the caller.
+ */
+import type { Graft, Row } from "graft"
+import type { PermissionAsk } from "../permission/contract.ts"
+import type { Outcome, Settlement, Settling, ToolCall, ToolContext, ToolDefinition, ToolResult } from "./contract.ts"
+import { bound, clip, DEFAULT_LIMITS, exceeds, type Limits } from "./output.ts"
+import { check, parseArguments } from "./schema.ts"
+
+type Tool = Row<ToolDefinition>
+/** A settlement on its way: what is not yet measured is missing. */
+interface End { outcome: Outcome; output: string; input: unknown; title?: string; metadata?: Record<string, unknown>; rule?: string; milliseconds?: number }
+
+const DEADLINE = 600_000
+/** How long a tool that was told to stop may take to say what it has. */
+const GRACE = 750
+/** The most of one output that is kept. */
+const MAX_KEPT = 32 * 1024 * 1024
+
+/** `tool.denied`: permission was not given; `verdict` says how the call ends. */
+class Denied extends Error {
+  readonly code = "tool.denied"
+  readonly end: { outcome: "denied" | "blocked" | "interrupted"; rule: string }
+  constructor(message: string, end: Denied["end"]) {
+    super(message)
+    this.end = end
+  }
+}
+
+export async function settle(graft: Graft<never>, tool: Tool, location: string, call: ToolCall, settling: Settling): Promise<Settlement> {
+  const end = await attempt(graft, tool, location, call, settling).catch((error: unknown): End => failure(error, undefined, settling.signal))
+  return finish(graft, tool.item, call, end)
+}
+
+/** For a call that has no tool: hooks and bounds as for any other. */
+export const settleUnknown = (graft: Graft<never>, call: ToolCall, known: readonly string[], nearby: readonly string[]): Promise<Settlement> => finish(graft, undefined, call, {
+  outcome: "unknown-tool",
+  output: `there is no tool "${clip(call.name, 100)}"${nearby.length > 0 ? `; did you mean ${nearby.join(", ")}?` : "."} The tools are: ${known.join(", ") || "none"}`,
+  input: call.input,
+})
+
+async function attempt(graft: Graft<never>, tool: Tool, location: string, call: ToolCall, settling: Settling): Promise<End> {
+  const parsed = parseArguments(call.input)
+  if (!parsed.ok) return invalid(call, [parsed.problem])
+  const warn = (message: string) => graft.log.warn(`tool ${tool.item.name} of ${tool.owner}: ${message}`)
+  const validate = (value: unknown) => tool.run(() => check(tool.item.input, value, warn))
+  let checked = await validate(parsed.value)
+  if (!checked.ok) return invalid(call, checked.problems)
+
+  const before = await graft.mutate("tool.before", { call: call.id, session: call.session, name: call.name, input: parsed.value })
+  const { verdict, input: wanted } = before.value
+  if (wanted !== parsed.value) {
+    checked = await validate(structuredClone(wanted))
+    if (!checked.ok) return invalid(call, checked.problems.map((problem) => `${problem} (changed by ${before.patches.map(({ by }) => by).join(", ")})`))
+  }
+  const input = checked.value
+  if (verdict && "deny" in verdict) return { outcome: "denied", output: `a hook refused this call: ${verdict.deny}`, input }
+  if (verdict && "answer" in verdict) return { outcome: "ok", output: verdict.answer, input }
+
+  const permits = new Permits(graft, call, settling)
+  try {
+    if (verdict) await permits.obtain({ action: "confirm", resource: call.name, detail: verdict.ask })
+    const asks = await tool.run(async () => asksOf(tool.item, input, { directory: call.directory, location }))
+    for (const ask of asks) await permits.obtain(ask)
+    if (settling.signal.aborted) return { outcome: "interrupted", output: "interrupted before it started", input }
+    await settling.started()
+    return await execute(tool, input, location, call, settling, permits)
+  } catch (error) {
+    return failure(error, input, settling.signal)
+  }
+}
+
+const invalid = (call: ToolCall, problems: readonly string[]): End =>
+  ({ outcome: "invalid", output: `nothing was run: the arguments of ${call.name} are not valid\n${problems.map((problem) => `- ${problem}`).join("\n")}`, input: call.input })
+
+export const readsOnly = (tool: ToolDefinition): boolean => tool.effects !== undefined && tool.effects.every((effect) => effect === "read")
+
+async function asksOf(tool: ToolDefinition, input: unknown, at: Pick<ToolContext, "directory" | "location">): Promise<PermissionAsk[]> {
+  if (!tool.permission) return readsOnly(tool) ? [] : [{ action: tool.name, resource: "" }]
+  const asks = await tool.permission(input, at)
+  return asks === undefined ? [] : Array.isArray(asks) ? asks : [asks]
+}
+
+/** What this call was allowed; the same thing is not asked twice. */
+class Permits {
+  readonly #graft: Graft<never>
+  readonly #call: ToolCall
+  readonly #settling: Settling
+  readonly #given = new Set<string>()
+
+  constructor(graft: Graft<never>, call: ToolCall, settling: Settling) {
+    this.#graft = graft
+    this.#call = call
+    this.#settling = settling
+  }
+
+  async obtain(ask: PermissionAsk): Promise<void> {
+    const key = JSON.stringify([ask.action, ask.resource])
+    if (this.#given.has(key)) return
+    const { signal } = this.#settling
+    const answer = await this.#graft.permission.request({ ...ask, session: this.#call.session, call: this.#call.id }, { signal, waiting: (pending) => this.#settling.waiting?.(pending) })
+    if (answer.allowed) return void this.#given.add(key)
+    const { verdict, because } = answer
+    const what = `${ask.action}${ask.resource ? ` ${clip(ask.resource, 300)}` : ""}`
+    const why = verdict.reason ? ` (${verdict.reason})` : ""
+    const rule = verdict.suggest ?? verdict.rule
+    if (because === "interrupted") throw new Denied(`interrupted while waiting for permission: ${what}`, { outcome: "interrupted", rule })
+    if (because === "unanswered") throw new Denied(`not run: ${what} needs permission${why}, and nobody is here to give it. The rule "${rule}" would allow it`, { outcome: "blocked", rule })
+    if (verdict.effect === "deny") throw new Denied(`not run: ${what} is denied${why} by the rule "${verdict.rule}" (${verdict.source}). Do not look for a way around it`, { outcome: "denied", rule: verdict.rule })
+    throw new Denied(`not run: the user said no to ${what}. Do not repeat it; ask what to do instead`, { outcome: "denied", rule: verdict.rule })
+  }
+}
+
+async function execute(tool: Tool, input: unknown, location: string, call: ToolCall, settling: Settling, permits: Permits): Promise<End> {
+  const deadline = tool.item.limits?.milliseconds ?? DEADLINE
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), deadline)
+  const signal = AbortSignal.any([settling.signal, late.signal])
+  const since = performance.now()
+  let over = false
+  const context: ToolContext = {
+    session: call.session, call: call.id, directory: call.directory, location, signal,
+    progress: (update) => { if (!over) settling.progress?.(update) },
+    permit: (ask) => permits.obtain(ask),
+  }
+  const stopped = () => (settling.signal.aborted
+    ? { outcome: "interrupted" as const, why: "interrupted; it may have taken effect in part" }
+    : { outcome: "error" as const, why: `stopped: it did not end within ${deadline / 1000} s; it may have taken effect in part` })
+  try {
+    const result = await withGrace(tool.run(async () => tool.item.execute(input, context)), signal)
+    const milliseconds = performance.now() - since
+    if (result === STUCK) return { outcome: stopped().outcome, output: stopped().why, input, milliseconds }
+    const { output, title, metadata, failed } = plain(result)
+    if (signal.aborted) return { outcome: stopped().outcome, output: `${output}\n(${stopped().why})`, input, title, metadata, milliseconds }
+    return { outcome: failed ? "error" : "ok", output, input, title, metadata, milliseconds }
+  } catch (error) {
+    const milliseconds = performance.now() - since
+    if (signal.aborted && !(error instanceof Denied)) return { outcome: stopped().outcome, output: stopped().why, input, milliseconds }
+    return { ...failure(error, input, settling.signal), milliseconds }
+  } finally {
+    over = true
+    clearTimeout(timer)
+  }
+}
+
+const STUCK = Symbol("did not stop")
+
+/** The work's own end, or `STUCK` a little after the signal: nobody waits for a tool that ignores it. */
+function withGrace<T>(work: Promise<T>, signal: AbortSignal): Promise<T | typeof STUCK> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const aborted = () => { timer = setTimeout(() => resolve(STUCK), GRACE) }
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", aborted)
+    }
+    if (signal.aborted) aborted()
+    else signal.addEventListener("abort", aborted, { once: true })
+    work.then((value) => (done(), resolve(value)), (error: unknown) => (done(), reject(error)))
+  })
+}
+
+/** Whatever a tool gives back becomes text. */
+function plain(result: ToolResult): Exclude<ToolResult, string> {
+  if (typeof result === "string") return { output: result }
+  if (typeof result === "object" && result !== null && typeof result.output === "string") return result
+  return { output: result === undefined || result === null ? "" : (JSON.stringify(result, null, 2) ?? String(result)) }
+}
+
+function failure(error: unknown, input: unknown, signal: AbortSignal): End {
+  if (error instanceof Denied) return { outcome: error.end.outcome, output: error.message, rule: error.end.rule, input }
+  if (signal.aborted) return { outcome: "interrupted", output: "interrupted", input }
+  return { outcome: "error", output: error instanceof Error ? error.message : String(error), input }
+}
+
+async function finish(graft: Graft<never>, tool: ToolDefinition | undefined, call: ToolCall, end: End): Promise<Settlement> {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...(tool?.limits?.lines === undefined ? {} : { lines: tool.limits.lines }), ...(tool?.limits?.bytes === undefined ? {} : { bytes: tool.limits.bytes }) }
+  const whole = end.output === "" ? "(no output)" : end.output
+  const kept = exceeds(whole, limits) ? await spill(graft, whole, limits) : { output: whole, blob: undefined }
+  const value = { call: call.id, session: call.session, name: call.name, input: end.input, outcome: end.outcome, output: kept.output, title: end.title }
+  const after = await graft.mutate("tool.after", value).then((result) => result.value, (error: unknown) => (graft.log.warn("tool.after:", error), value))
+  const output = after.output !== kept.output && exceeds(after.output, limits) ? bound(after.output, limits, (cut) => `… ${cut.lines} lines left out …`) : after.output
+  return {
+    outcome: after.outcome, output, title: after.title, metadata: end.metadata, rule: end.rule,
+    ...(kept.blob === undefined && kept.output === whole ? {} : { truncated: true, blob: kept.blob }),
+    bytes: Buffer.byteLength(whole), milliseconds: Math.round(end.milliseconds ?? 0),
+  }
+}
+
+/** Keeps the whole as a blob and says how to read on. */
+async function spill(graft: Graft<never>, whole: string, limits: Limits): Promise<{ output: string; blob?: string }> {
+  const blob = await graft.store.putBlob(clip(whole, MAX_KEPT), "text/plain").then(({ sha256 }) => sha256, (error: unknown) => {
+    graft.log.warn("an output could not be kept:", error)
+    return undefined
+  })
+  const how = blob ? `read it with read {"path":"blob:${blob}","offset":` : undefined
+  return { blob, output: bound(whole, limits, ({ from, lines, bytes }) => `… ${lines} lines (${bytes} bytes) left out here${how ? `; ${how}${from}}` : ", and they could not be kept"} …`) }
+}

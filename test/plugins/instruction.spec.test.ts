@@ -1,0 +1,78 @@
+/** Instructions are the user's, then the project's from its top down to the session's directory, and their changes are told once. */
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { createKernel } from "graft"
+import { expect, test } from "vitest"
+import { paths } from "../../plugins/lib/paths.ts"
+
+async function project() {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "graft-instruction-")))
+  const [home, directory] = [join(root, "home"), join(root, "project")]
+  const config = paths(home).config
+  for (const path of [config, join(directory, ".git"), join(directory, "a", "b")]) mkdirSync(path, { recursive: true })
+  const plugins = join(root, "plugins")
+  for (const id of ["instruction", "lib"]) cpSync(fileURLToPath(new URL(`../../plugins/${id}`, import.meta.url)), join(plugins, id), { recursive: true })
+  const kernel = createKernel({ roots: [{ dir: plugins, kind: "built-in" }], only: ["instruction"], dataDir: home })
+  await kernel.start()
+  const told: string[] = []
+  for (const event of ["instruction.added", "instruction.updated", "instruction.removed"] as const) kernel.on(event, ({ file }) => void told.push(`${event} ${file.slice(root.length + 1)}`))
+  const instance = await kernel.child(directory)
+  return {
+    root, config, directory, plugins, kernel,
+    system: (at = directory) => instance.instruction.system(at),
+    list: (at = directory) => instance.instruction.list(at),
+    told: async () => (await kernel.settled(), told.splice(0)),
+    async [Symbol.asyncDispose]() {
+      instance[Symbol.dispose]()
+      await kernel.close()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+test("farthest first, from the user down to the directory; CLAUDE.md only where there is no AGENTS.md", async () => {
+  await using p = await project()
+  writeFileSync(join(p.config, "AGENTS.md"), "the user's\n")
+  writeFileSync(join(p.directory, "CLAUDE.md"), "the project's")
+  writeFileSync(join(p.directory, "a", "AGENTS.md"), "the directory's")
+  writeFileSync(join(p.directory, "a", "CLAUDE.md"), "not read")
+  const bodies = (texts: string[]) => texts.map((text) => text.split("\n\n")[1])
+  expect(bodies(await p.system())).toEqual(["the user's", "the project's"])
+  expect(bodies(await p.system(join(p.directory, "a", "b")))).toEqual(["the user's", "the project's", "the directory's"])
+  expect((await p.system())[1]).toBe(`Instructions from ${join(p.directory, "CLAUDE.md")}:\n\nthe project's`)
+  expect(await p.list(join(p.directory, "a"))).toMatchObject([{ scope: "user" }, { scope: "project", bytes: 13 }, { scope: "directory" }])
+})
+
+test("each real change is told once, and a reload tells nothing", async () => {
+  await using p = await project()
+  const file = join(p.directory, "AGENTS.md")
+  writeFileSync(file, "one")
+  await p.system()
+  await p.system()
+  expect(await p.told()).toEqual(["instruction.added project/AGENTS.md"])
+  writeFileSync(file, "another")
+  expect((await p.system())[0]).toContain("another")
+  expect(await p.told()).toEqual(["instruction.updated project/AGENTS.md"])
+  appendFileSync(join(p.plugins, "instruction", "files.ts"), "// edited")
+  await p.kernel.reconcile([join(p.plugins, "instruction", "files.ts")])
+  expect(p.kernel.journal().filter((entry) => entry.plugin === "instruction" && entry.outcome === "committed")).toHaveLength(2)
+  await p.system()
+  expect(await p.told()).toEqual([])
+  rmSync(file)
+  expect(await p.system()).toEqual([])
+  expect(await p.told()).toEqual(["instruction.removed project/AGENTS.md"])
+})
+
+test("a link out of the project is not read, and a long file is cut", async () => {
+  await using p = await project()
+  writeFileSync(join(p.root, "secret"), "a secret of the user")
+  symlinkSync(join(p.root, "secret"), join(p.directory, "AGENTS.md"))
+  expect(await p.system()).toEqual([])
+  writeFileSync(join(p.directory, "a", "AGENTS.md"), "é".repeat(64 * 1024))
+  const [text] = await p.system(join(p.directory, "a"))
+  expect(text).toHaveLength(`Instructions from ${join(p.directory, "a", "AGENTS.md")}:\n\n`.length + 32 * 1024)
+  symlinkSync(join(p.directory, "a", "AGENTS.md"), join(p.directory, "a", "b", "AGENTS.md"))
+  expect(await p.system(join(p.directory, "a", "b"))).toHaveLength(2)
+})
