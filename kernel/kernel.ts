@@ -2,20 +2,21 @@
  * createKernel ties the three parts together: one unit for each plugin in each realm, compared again and again with what
  * disk and config want; the units close the difference.
  */
-import { join } from "node:path"
+import { join, sep } from "node:path"
 import { formatWithOptions } from "node:util"
 import type { Control, Host, JournalEntry, Outcome, Root } from "./control.ts"
 import type { Definition, Graft, Row, RowChange } from "./instance.ts"
-import type { Fault, LogEntry } from "./vocabulary.ts"
+import type { AdmitAsk, AdmitVerdict, Fault, LogEntry } from "./vocabulary.ts"
 import { Bus } from "./bus/bus.ts"
 import { owner } from "./bus/attribution.ts"
 import { BOUNDS, deferred, systemClock, within, type Clock } from "./clock.ts"
 import { KernelError, messageOf } from "./errors.ts"
 import { Compiler } from "./loader/compile.ts"
-import { digestOf, RANKS } from "./loader/discover.ts"
+import { contentOf, RANKS } from "./loader/discover.ts"
 import { inline } from "./loader/evaluation.ts"
-import { Files } from "./loader/files.ts"
+import { Files, sha256 } from "./loader/files.ts"
 import { Generation } from "./loader/generation.ts"
+import type { Admitted } from "./loader/modules.ts"
 import { Unit, type Candidate } from "./loader/unit.ts"
 import { Wants } from "./loader/wants.ts"
 import { createInstance } from "./loader/words.ts"
@@ -73,6 +74,7 @@ export class Kernel {
   }
 
   realms(): Realm[] { return [this.root, ...this.locations.values()] }
+  units(): Unit[] { return this.realms().flatMap((realm) => [...realm.units.values()]) }
 
   // ── reconcile ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,21 +123,18 @@ export class Kernel {
     return unit
   }
 
-  async admit(candidate: Candidate): Promise<void> {
-    const realm = candidate.location === undefined ? this.root : this.open(candidate.location)
-    const ask = { plugin: candidate.id, realpath: candidate.entry, root: candidate.root, ...digestOf(candidate.entry, this.files) }
-    const verdict = (await this.bus.decide(realm, "plugin.admit", ask, "kernel@0")) as { admit: boolean; reason?: string } | undefined
+  /** Asks before a byte is compiled; the answer holds for the bytes that were asked about. */
+  async admit(candidate: Candidate, realm: Realm): Promise<Admitted> {
+    const content = contentOf(candidate, this.files)
+    const ask: AdmitAsk = { plugin: candidate.id, realpath: candidate.entry, root: candidate.root, digest: sha256(JSON.stringify([...content])), files: [...content.keys()] }
+    const verdict = (await this.bus.decide(realm, "plugin.admit", ask, "kernel@0")) as AdmitVerdict | undefined
     if (verdict?.admit !== true) throw new KernelError("Refused", verdict?.reason ?? `${candidate.root} is not trusted`)
-  }
-
-  /** A unit that nothing wants, and that holds nothing any more, is no more. */
-  forget(unit: Unit): void {
-    if (!unit.matters && unit.retiring.length === 0 && unit.realm.units.get(unit.id) === unit) unit.realm.units.delete(unit.id)
+    return (path, hash) => content.get(path) === hash || (verdict.below !== undefined && path.startsWith(join(verdict.below, sep)))
   }
 
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */
   #explainWaits(): void {
-    for (const unit of this.realms().flatMap((realm) => [...realm.units.values()])) {
+    for (const unit of this.units()) {
       if (unit.live || unit.busy || !unit.failure?.waitsFor.size) continue
       const reason = this.#whyWaiting(unit)
       if (unit.reason === reason) continue
@@ -169,7 +168,7 @@ export class Kernel {
     if (this.#closed) throw new KernelError("Retired", "the kernel is closed")
     realm = new Realm(location, this.root)
     this.locations.set(location, realm)
-    this.host(realm)
+    this.hold(realm)()
     this.tell(this.root, "location.opened", { location })
     void this.reconcile([], "location opened")
     return realm
@@ -219,6 +218,12 @@ export class Kernel {
     return this.providerBelow(this.root, service) !== undefined || this.wants.isPerLocation(service)
   }
 
+  /** Who else provides what this one wants to: in its realm, above it, or below. */
+  rival(unit: Unit, service: string): Generation | undefined {
+    const found = unit.realm.table.service(service)?.generation ?? this.providerBelow(unit.realm, service)
+    return found?.unit === unit ? undefined : found
+  }
+
   providerBelow(realm: Realm, service: string): Generation | undefined {
     if (realm !== this.root) return undefined
     for (const location of this.locations.values()) for (const generation of location.live()) if (generation.services.has(service)) return generation
@@ -233,15 +238,12 @@ export class Kernel {
   /** The realms whose table holds what this one provides. */
   #seenFrom(realm: Realm): Realm[] { return realm === this.root ? this.realms() : [realm] }
 
-  /** Services went or came: who needs a lost one waits, who waited is tried again. */
-  servicesChanged(realm: Realm, gone: readonly string[], came: readonly string[]): void {
-    for (const each of this.#seenFrom(realm)) {
-      for (const unit of each.units.values()) {
-        const lost = gone.find((service) => unit.live?.observed.has(service) && !each.table.service(service))
-        if (lost !== undefined) unit.suspend(lost)
-        else if (unit.failure && (gone.length > 0 ? unit.failure.status === "failed" : false)) void unit.request("a service went")
-        else if (unit.failure && came.some((service) => unit.failure!.waitsFor.has(service))) void unit.request("a service came")
-      }
+  /** Services went or came: who needs a lost one waits, who may go on is tried again. */
+  servicesChanged(gone: readonly string[]): void {
+    for (const unit of this.units()) {
+      const lost = gone.find((service) => unit.live?.observed.has(service) && !unit.realm.table.service(service))
+      if (lost !== undefined) unit.suspend(lost)
+      else if (unit.failure && unit.mayGoOn) void unit.request("a service came or went")
     }
     this.arrivals.check()
   }
@@ -354,7 +356,7 @@ export class Kernel {
         return () => change(() => { this.wants.roots = this.wants.roots.filter((other) => other !== root) }, "a root was removed")
       },
       locations: () => [...this.locations.keys()],
-      watched: () => [...new Set([...this.wants.directories([...this.locations.keys()]), ...this.realms().flatMap((realm) => [...realm.units.values()].flatMap((unit) => unit.watched()))])],
+      watched: () => [...new Set([...this.wants.directories([...this.locations.keys()]), ...this.units().flatMap((unit) => unit.watched())])],
     }
   }
 }

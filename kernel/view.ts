@@ -9,8 +9,13 @@ export function viewRealm(realm: Realm): RealmView {
     id: realm.id, location: realm.location, leases: realm.leases,
     services: Object.fromEntries(generations.flatMap((generation) => [...generation.services.keys()].map((service) => [service, generation.name]))),
     slots: Object.fromEntries(realm.table.slotNames().map((slot) => [slot, realm.table.rows(slot).filter((row) => row.generation.realm === realm).map((row) => row.key)])),
-    plugins: [...realm.units.values()].filter((unit) => unit.id !== "host" && unit.matters).sort((a, b) => (a.id < b.id ? -1 : 1)).map(viewUnit),
+    plugins: [...realm.units.values()].filter((unit) => unit.id !== "host" && matters(unit)).sort((a, b) => (a.id < b.id ? -1 : 1)).map(viewUnit),
   }
+}
+
+/** Is it live, wanted, or still serving somebody? Otherwise it is only remembered. */
+function matters(unit: Unit): boolean {
+  return unit.live !== undefined || unit.busy || unit.kernel.wants.candidates(unit).length > 0 || unit.retiring.some(({ generation }) => generation.leases > 0)
 }
 
 function viewUnit(unit: Unit): PluginView {

@@ -62,9 +62,10 @@ export interface Fault {
   frame?: string
 }
 
-/** `digest` is over every file below the plugin's folder (or the one file); nothing was compiled yet. */
+/** `digest` is over every file below the plugin's folder (or the one file), and what its root shares (`_…`); nothing was compiled yet. */
 export interface AdmitAsk { plugin: string; realpath: string; root: string; digest: string; files: string[] }
-export type AdmitVerdict = { admit: true } | { admit: false; reason: string }
+/** A yes is for these bytes and imports of nothing else; `below`: also for whatever lies below that directory. */
+export type AdmitVerdict = { admit: true; below?: string } | { admit: false; reason: string }
 
 /** The names of all events of one kind. */
 export type Of<K extends string> = { [E in keyof Events]: Events[E] extends { kind: K } ? E : never }[keyof Events]

@@ -1,13 +1,15 @@
 /**
  * Makes ahead what a start would otherwise make: the host in one file, the packages that built-ins import in one shared
- * bundle, and every source of a built-in compiled, by content. Nothing here can be stale: the kernel looks compiled code
- * up by the hash of the source beside it, and bin.js compares the host's sources with the manifest.
+ * bundle, every source of a built-in compiled, by content, and the types of the kernel's face. Nothing here can be stale:
+ * the kernel looks compiled code up by the hash of the source beside it, and start.cjs compares the host's sources and
+ * the installed packages with the manifest.
  */
-import { createHash } from "node:crypto"
+import { execFile } from "node:child_process"
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { isBuiltin } from "node:module"
-import { dirname, join, relative } from "node:path"
+import { basename, join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { promisify } from "node:util"
 import { rolldown } from "rolldown"
 import { Compiler } from "../kernel/loader/compile.ts"
 import { sha256 } from "../kernel/loader/files.ts"
@@ -16,20 +18,24 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const dist = join(root, "dist")
 /** Native addons, programs, and what resolves files by itself stay packages. */
 const NEVER_BUNDLED = ["better-sqlite3", "oxc-transform", "jiti", "@vscode/ripgrep", "graft"]
+/** What npm installed, in one file: when it changes, so may the bundled packages. */
+const INSTALLED = "node_modules/.package-lock.json"
+
+interface Stamp { size: number; mtime: number; hash: string }
+interface Manifest { host: string; sources: Record<string, Stamp>; packages: Record<string, string> }
+export interface Built { files: number; packages: number; milliseconds: number }
 
 const sourcesOf = (...patterns: string[]): string[] => globSync(patterns, { cwd: root }).filter((path) => !path.endsWith(".d.ts")).sort()
 
-export async function build(into = dist): Promise<{ files: number; packages: number; milliseconds: number }> {
+export async function build(into = dist): Promise<Built> {
   const started = performance.now()
   const work = `${into}.${process.pid}`
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   try {
-    await bundleHost(work)
-    const packages = await bundlePackages(work)
-    const files = await compileBuiltIns(work)
-    const sources = Object.fromEntries(sourcesOf("kernel/**/*.ts", "plugins/cli/main.ts", "plugins/lib/paths.ts").map((path) => [path, stamp(path)]))
-    writeFileSync(join(work, "manifest.json"), JSON.stringify({ sources, packages }, null, 1))
+    const host = await bundleHost(work)
+    const [packages, files] = await Promise.all([bundlePackages(work), compileBuiltIns(work), declareTypes(work)])
+    writeManifest(work, { ...host, packages })
     const old = `${into}.old.${process.pid}`
     if (existsSync(into)) renameSync(into, old)
     renameSync(work, into)
@@ -40,16 +46,37 @@ export async function build(into = dist): Promise<{ files: number; packages: num
   }
 }
 
-/** Size and time spare reading; the hash decides where they differ. */
-function stamp(path: string): { size: number; mtime: number; hash: string } {
-  const { size, mtimeMs } = statSync(join(root, path))
-  return { size, mtime: Math.floor(mtimeMs), hash: createHash("sha256").update(readFileSync(join(root, path))).digest("hex") }
+/** Only the host, beside the one that others may still be running. */
+export async function buildHost(): Promise<void> {
+  const { packages } = JSON.parse(readFileSync(join(dist, "manifest.json"), "utf8")) as Manifest
+  writeManifest(dist, { ...(await bundleHost(dist)), packages })
 }
 
-async function bundleHost(work: string): Promise<void> {
-  const bundle = await rolldown({ input: { graft: join(root, "plugins/cli/main.ts") }, cwd: root, platform: "node", external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
-  await bundle.write({ dir: work, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "host-[name].mjs", minify: { mangle: { keepNames: true } as never, compress: true }, sourcemap: false })
+function writeManifest(directory: string, manifest: Manifest): void {
+  const stamped = existsSync(join(root, INSTALLED)) ? { ...manifest.sources, [INSTALLED]: stamp(INSTALLED) } : manifest.sources
+  const file = join(directory, `manifest.json.${process.pid}`)
+  writeFileSync(file, JSON.stringify({ ...manifest, sources: stamped }, null, 1))
+  renameSync(file, join(directory, "manifest.json"))
+}
+
+/** Size and time spare reading; the hash decides where they differ. */
+function stamp(path: string): Stamp {
+  const { size, mtimeMs } = statSync(join(root, path))
+  return { size, mtime: Math.floor(mtimeMs), hash: sha256(readFileSync(join(root, path))) }
+}
+
+/** Named by content, so that a new one never takes the place of one that runs. */
+async function bundleHost(work: string): Promise<Pick<Manifest, "host" | "sources">> {
+  const bundle = await rolldown({ input: { graft: join(root, "plugins/cli/main.ts"), kernel: join(root, "kernel/index.ts") }, cwd: root, platform: "node", external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
+  const { output } = await bundle.write({ dir: work, format: "esm", entryFileNames: "[name]-[hash].mjs", chunkFileNames: "host/[name]-[hash].mjs", minify: { mangle: { keepNames: true } as never, compress: true }, sourcemap: false })
   await bundle.close()
+  const chunks = output.filter((each) => each.type === "chunk")
+  const fileOf = (name: string) => chunks.find((chunk) => chunk.isEntry && chunk.name === name)!.fileName
+  writeFileSync(join(work, "kernel.mjs"), `export * from "./${fileOf("kernel")}"\n`)
+  const own = [...new Set(chunks.flatMap((chunk) => chunk.moduleIds))].map((id) => relative(root, id)).filter((path) => path.endsWith(".ts") && !path.startsWith("node_modules"))
+  // Types vanish from a bundle, and still decide what a change means.
+  const sources = [...new Set([...own, ...sourcesOf("kernel/**/*.ts")])].sort()
+  return { host: fileOf("graft"), sources: Object.fromEntries(sources.map((path) => [path, stamp(path)])) }
 }
 
 /** Every package that a built-in imports by value; a bundle that lost a name of its package is not used. */
@@ -77,7 +104,7 @@ async function bundlePackages(work: string): Promise<Record<string, string>> {
 
 async function compileBuiltIns(work: string): Promise<number> {
   const compiler = new Compiler(join(work, "compiled"))
-  const paths = sourcesOf("plugins/**/*.ts").filter((path) => !path.endsWith("contract.ts"))
+  const paths = sourcesOf("plugins/**/*.ts").filter((path) => basename(path) !== "contract.ts")
   for (const path of paths) {
     const text = readFileSync(join(root, path), "utf8")
     await compiler.compile(join(root, path), text, sha256(text), false)
@@ -85,7 +112,20 @@ async function compileBuiltIns(work: string): Promise<number> {
   return paths.length
 }
 
+/** For who embeds the kernel; a plugin's author has the sources. */
+async function declareTypes(work: string): Promise<void> {
+  const compiler = join(root, "node_modules/typescript/bin/tsc")
+  if (!existsSync(compiler)) return
+  const config = join(work, "tsconfig.json")
+  writeFileSync(config, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, rootDir: root, outDir: join(work, "types"), paths: { graft: [join(root, "kernel/index.ts")] }, typeRoots: [join(root, "node_modules/@types")] }, include: [join(root, "kernel/index.ts"), join(root, "plugins/*/contract.ts")] }))
+  try {
+    await promisify(execFile)(process.execPath, [compiler, "-p", config])
+  } finally {
+    rmSync(config, { force: true })
+  }
+}
+
 if (process.argv[1] && relative(process.argv[1], fileURLToPath(import.meta.url)) === "") {
   const { files, packages, milliseconds } = await build()
-  process.stdout.write(`built ${relative(process.cwd(), dirname(join(dist, "x"))) || "."}: the host, ${files} compiled sources, ${packages} packages, in ${milliseconds} ms\n`)
+  process.stdout.write(`built dist: the host, ${files} compiled sources, ${packages} packages, in ${milliseconds} ms\n`)
 }

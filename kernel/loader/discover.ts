@@ -1,9 +1,9 @@
 /** What the roots hold: `<name>.ts` or `<name>/index.ts` directly below one is the plugin `<name>`. */
 import { readdirSync, realpathSync, statSync } from "node:fs"
-import { dirname, extname, isAbsolute, join, parse, relative } from "node:path"
+import { dirname, isAbsolute, join, parse } from "node:path"
 import type { Root } from "../control.ts"
 import { isSource } from "./compile.ts"
-import { sha256, type Files } from "./files.ts"
+import type { Files } from "./files.ts"
 import type { Candidate } from "./unit.ts"
 
 export const RANKS = { "built-in": 0, package: 1, user: 2, project: 3, host: 4 } as const
@@ -48,18 +48,15 @@ function stats(path: string) {
   try { return statSync(path, { throwIfNoEntry: false }) } catch { return undefined }
 }
 
-/** Over every file of a plugin's folder, or the one file, without reading meaning into any of them. */
-export function digestOf(entry: string, files: Files): { digest: string; files: string[] } {
-  const paths = parse(entry).name === "index" ? tree(dirname(entry), 10) : [entry]
-  const parts = paths.map((path) => [relative(dirname(entry), path), files.hash(path) ?? ""])
-  return { digest: sha256(JSON.stringify(parts)), files: paths }
+/** Every file of a plugin's folder, or the one file, and what the root shares (`_…`), by hash: no meaning is read into any of them. */
+export function contentOf({ entry, root }: Candidate, files: Files): Map<string, string> {
+  const own = parse(entry).name === "index" ? tree(dirname(entry), () => true) : [entry]
+  return new Map([...own, ...tree(realpathSync(root), (name) => name.startsWith("_"))].map((path) => [path, files.hash(path) ?? ""]))
 }
 
-function tree(dir: string, depth: number): string[] {
-  if (depth === 0) return []
+function tree(dir: string, wanted: (name: string) => boolean, depth = 10): string[] {
   return readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
-    const path = join(dir, entry.name)
-    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : tree(path, depth - 1)
-    return entry.isFile() && (isSource(path) || extname(path) !== "") ? [path] : []
+    if (!wanted(entry.name) || entry.name === "node_modules") return []
+    return entry.isFile() ? [join(dir, entry.name)] : entry.isDirectory() && depth > 0 ? tree(join(dir, entry.name), () => true, depth - 1) : []
   })
 }

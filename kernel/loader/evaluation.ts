@@ -1,12 +1,11 @@
 /** An evaluation: one run of a plugin's module graph, waiting to become a generation. A generation never shares one. */
-import { dirname, join } from "node:path"
 import type { Definition } from "../instance.ts"
 import * as errors from "../errors.ts"
 import { KernelError } from "../errors.ts"
 import { definePlugin } from "../instance.ts"
 import { locationOf } from "../registry/realm.ts"
 import { sha256 } from "./files.ts"
-import { ModuleGraph, type Place, type Workshop } from "./modules.ts"
+import { ModuleGraph, type Admitted, type Place, type Workshop } from "./modules.ts"
 
 export interface Evaluation {
   readonly entry: string
@@ -19,6 +18,8 @@ export interface Evaluation {
   readonly notes: readonly string[]
   /** Has any byte of the closure changed, or could a failed import be resolved now? */
   stale(): boolean
+  /** Files and directories whose change may make it so. */
+  watch(): string[]
   locate(error: unknown): Place | undefined
   /** From here on, `import { graft } from "graft"` in any of its files is this instance. */
   bind(instance: object): void
@@ -28,17 +29,17 @@ export interface Evaluation {
 export class LoadFailure extends KernelError {
   readonly place: Place | undefined
   readonly stale: () => boolean
-  /** Files it read, and directories in which an import was not found. */
   readonly watch: readonly string[]
   constructor(error: unknown, graph: ModuleGraph, stale: () => boolean) {
     super("Invalid", errors.messageOf(error), { cause: error })
     this.place = graph.locate(error)
     this.stale = stale
-    this.watch = [...graph.files.keys(), ...graph.unresolved.map(({ specifier, importer }) => (specifier.startsWith(".") ? dirname(join(dirname(importer), specifier)) : dirname(importer)))]
+    this.watch = graph.watched()
   }
 }
 
-export async function evaluate({ entry, kind }: { entry: string; kind: string }, workshop: Workshop, watch: (stale: () => boolean) => void, kept?: ReadonlyMap<string, string>): Promise<Evaluation> {
+/** `watch` hears at once how to tell that what is being read has changed; `admitted` and `kept` are those of `ModuleGraph`. */
+export async function evaluate({ entry, kind }: { entry: string; kind: string }, workshop: Workshop, watch: (stale: () => boolean) => void, admitted?: Admitted, kept?: ReadonlyMap<string, string>): Promise<Evaluation> {
   let bound: object | undefined
   const graft = new Proxy(Object.create(null) as object, {
     get(_, name) {
@@ -47,7 +48,7 @@ export async function evaluate({ entry, kind }: { entry: string; kind: string },
       throw new KernelError("NotLive", `graft.${name} was used while the module was still being evaluated; use it from setup on`)
     },
   })
-  const graph = new ModuleGraph(entry, workshop, kind === "built-in", new Map([["graft", { graft, definePlugin, locationOf, ...errors }]]), kept)
+  const graph = new ModuleGraph(entry, workshop, kind === "built-in", { graft, definePlugin, locationOf, ...errors }, admitted, kept)
   const stale = () => [...graph.files].some(([path, hash]) => (workshop.files.hash(path) ?? "") !== hash) || graph.repackaged() || graph.reappeared()
   watch(stale)
   try {
@@ -55,7 +56,7 @@ export async function evaluate({ entry, kind }: { entry: string; kind: string },
     const definition = definitionOf(exports, entry)
     for (const asset of definition.assets ?? []) graph.asset(asset)
     return {
-      entry, definition, files: graph.files, sources: graph.sources, notes: graph.notes, stale,
+      entry, definition, files: graph.files, sources: graph.sources, notes: graph.notes, stale, watch: () => graph.watched(),
       hash: sha256(JSON.stringify([[...graph.files].sort(), [...graph.packages].sort()])).slice(0, 16),
       locate: (error) => graph.locate(error),
       bind: (instance) => { bound = instance },
@@ -67,7 +68,7 @@ export async function evaluate({ entry, kind }: { entry: string; kind: string },
 
 /** A plugin without a file; its entry is its identity. */
 export function inline(entry: string, definition: Definition<never, never>): Evaluation {
-  return { entry, definition, files: new Map(), sources: new Map(), notes: [], hash: entry, stale: () => false, locate: () => undefined, bind: () => {} }
+  return { entry, definition, files: new Map(), sources: new Map(), notes: [], hash: entry, stale: () => false, watch: () => [], locate: () => undefined, bind: () => {} }
 }
 
 const FIELDS: Record<string, string> = { engines: "string", per: "string", needs: "array", options: "object", events: "object", slots: "object", state: "object", assets: "array", setup: "function" }

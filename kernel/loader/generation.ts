@@ -241,6 +241,25 @@ export class Generation implements Owner {
     this.unit.kernel.fault(this, kind, during, error)
   }
 
+  /** Inside the commit: what setup left for it, and what had to wait for it. A synchronous throw takes the commit back. */
+  runCommitWork(): Promise<void>[] {
+    const pending: Promise<void>[] = []
+    this.committing = true
+    try {
+      for (const work of this.commitWork.splice(0)) {
+        const result = runAs(this, work)
+        if (result instanceof Promise) pending.push(result)
+      }
+    } catch (error) {
+      for (const promise of pending) promise.catch(() => {})
+      throw error
+    } finally {
+      this.committing = false
+    }
+    for (const work of this.afterCommit.splice(0)) pending.push(runAs(this, work))
+    return pending
+  }
+
   /** After the commit: the staged timers and forks start, and what setup told is told. */
   arise(): void {
     for (const arm of this.#arms.splice(0)) if (!arm.cancelled) arm.start()

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs"
 import { createRequire, isBuiltin, SourceMap } from "node:module"
-import { basename, dirname, extname, join, sep } from "node:path"
+import { basename, dirname, extname, join, resolve, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import type { Jiti } from "jiti"
 import { KernelError, messageOf } from "../errors.ts"
@@ -17,6 +17,8 @@ import { leg } from "./leg.ts"
 export interface Place { where: string; frame: string }
 type Exports = Record<string, unknown>
 interface Module { path: string; exports: Exports; compiled?: Compiled; imports: Map<string, Exports>; ready?: Promise<Exports>; done: boolean }
+/** May these bytes be compiled? Asked of every file of a guarded plugin. */
+export type Admitted = (path: string, hash: string) => boolean
 interface Resolved { kind: "own" | "native" | "virtual" | "host"; id: string }
 
 /** What every graph of a kernel shares. */
@@ -45,47 +47,53 @@ export class ModuleGraph {
   readonly packages = new Map<string, string>()
   readonly notes: string[] = []
   /** What could not be resolved: if it can be one day, the plugin is tried again. */
-  readonly unresolved: { specifier: string; importer: string }[] = []
+  readonly #unresolved = new Map<string, { specifier: string; importer: string }>()
   readonly #entry: string
   readonly #compiler: Compiler
   readonly #disk: Files
   readonly #packages: ReadonlyMap<string, string>
   readonly #held: Map<string, string>
-  readonly #virtual: ReadonlyMap<string, Exports>
+  readonly #face: Exports
+  readonly #admitted: Admitted | undefined
   readonly #kept: ReadonlyMap<string, string> | undefined
   readonly #modules = new Map<string, Module>()
   #jiti: Jiti | undefined
 
-  /** `kept`: the sources of an earlier closure, to be evaluated instead of what is on disk now. */
-  constructor(entry: string, { compiler, files, packages, held }: Workshop, bundled: boolean, virtual: ReadonlyMap<string, Exports>, kept?: ReadonlyMap<string, string>) {
+  /** `face` is what "graft" exports; `kept`: the sources of an earlier closure, to be evaluated instead of what is on disk now. */
+  constructor(entry: string, { compiler, files, packages, held }: Workshop, bundled: boolean, face: Exports, admitted?: Admitted, kept?: ReadonlyMap<string, string>) {
     this.#entry = entry
     this.#compiler = compiler
     this.#disk = files
     this.#held = held
     this.#packages = bundled ? packages : new Map()
-    this.#virtual = virtual
+    this.#face = face
+    this.#admitted = admitted
     this.#kept = kept
   }
 
-  async evaluate(assets: readonly string[] = []): Promise<Exports> {
-    for (const asset of assets) this.asset(asset)
-    return this.#import(this.#entry, [])
-  }
+  evaluate(): Promise<Exports> { return this.#import(this.#entry, []) }
 
   /** A declared file of the plugin that it does not import. */
   asset(relative: string): void {
     const path = join(dirname(this.#entry), relative)
     const hash = this.#disk.hash(path)
     if (hash) this.files.set(path, hash)
-    else this.unresolved.push({ specifier: `./${relative}`, importer: this.#entry })
+    else this.#miss(`./${relative}`, this.#entry)
   }
 
   /** Could any import that failed be resolved now? */
   reappeared(): boolean {
-    return this.unresolved.some(({ specifier, importer }) => {
+    return [...this.#unresolved.values()].some(({ specifier, importer }) => {
       try { return this.#resolve(specifier, importer) !== undefined } catch { return false }
     })
   }
+
+  /** Files that were read, manifests of packages, and directories in which what was not found may yet appear. */
+  watched(): string[] {
+    return [...this.files.keys(), ...[...this.packages.keys()].map((dir) => join(dir, "package.json")), ...[...this.#unresolved.values()].flatMap(({ specifier, importer }) => placesOf(specifier, importer))]
+  }
+
+  #miss(specifier: string, importer: string): void { this.#unresolved.set(`${importer} ${specifier}`, { specifier, importer }) }
 
   async #import(path: string, importers: readonly string[]): Promise<Exports> {
     const known = this.#modules.get(path)
@@ -121,7 +129,7 @@ export class ModuleGraph {
 
   async #importFrom(specifier: string, importer: string, importers: readonly string[]): Promise<Exports> {
     const { kind, id } = this.#target(specifier, importer)
-    if (kind === "virtual") return this.#virtual.get(id)!
+    if (kind === "virtual") return this.#virtual(id)
     if (kind === "own") return this.#import(id, importers)
     if (kind === "host") return (await import(id)) as Exports
     if (isBuiltin(id)) return (await import(id)) as Exports
@@ -131,6 +139,9 @@ export class ModuleGraph {
     const exports = hostRequire(id) as Exports
     return { ...exports, default: exports.__esModule ? exports.default : exports }
   }
+
+  /** The kernel's face; what else stands under its name, such as a plugin's contract, is types alone. */
+  #virtual(id: string): Exports { return id === "graft" ? this.#face : {} }
 
   /** A lazy import belongs to the closure from the start, without being evaluated. */
   async #trace(specifier: string, importer: string, seen = new Set<string>()): Promise<void> {
@@ -143,15 +154,13 @@ export class ModuleGraph {
     for (const next of [...compiled.deps, ...compiled.dynamicDeps]) await this.#trace(next, target.id, seen)
   }
 
-  /** For a kept source, `files` still says what the disk had: whether that changes is the question. */
+  /** What was read once is what it is for this generation. For a kept source, `files` still says what the disk had: whether that changes is the question. */
   #read(path: string): { text: string; hash: string } {
-    const kept = this.#kept?.get(path)
+    const kept = this.sources.get(path) ?? this.#kept?.get(path)
     const read = kept === undefined ? this.#disk.read(path) : { text: kept, hash: sha256(kept) }
-    if (!read) {
-      this.files.set(path, "")
-      throw new KernelError("Invalid", `${path}: cannot be read`)
-    }
-    this.files.set(path, kept === undefined ? read.hash : (this.#disk.hash(path) ?? ""))
+    if (!this.sources.has(path)) this.files.set(path, kept === undefined ? (read?.hash ?? "") : (this.#disk.hash(path) ?? ""))
+    if (!read) throw new KernelError("Invalid", `${path}: cannot be read`)
+    if (kept === undefined && this.#admitted?.(path, read.hash) === false) throw new KernelError("Refused", `${path} is not among what was trusted: a project's plugin imports from its own folder, and what lies beside it with a name that begins with "_"`)
     if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
     this.sources.set(path, read.text)
     return read
@@ -160,7 +169,7 @@ export class ModuleGraph {
   #target(specifier: string, importer: string): Resolved {
     const found = this.#resolve(specifier, importer)
     if (found) return found
-    this.unresolved.push({ specifier, importer })
+    this.#miss(specifier, importer)
     const hint = /^[./]/.test(specifier) ? "is the file there, and its name spelled right?" : `install it beside the plugin (npm install ${specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")})`
     const source = this.sources.get(importer) ?? ""
     const line = source.slice(0, Math.max(0, source.indexOf(`"${specifier}"`), source.indexOf(`'${specifier}'`))).split("\n").length
@@ -168,7 +177,7 @@ export class ModuleGraph {
   }
 
   #resolve(specifier: string, importer: string): Resolved | undefined {
-    if (this.#virtual.has(specifier)) return { kind: "virtual", id: specifier }
+    if (specifier === "graft" || specifier.startsWith("graft/")) return { kind: "virtual", id: specifier }
     if (isBuiltin(specifier)) return { kind: "native", id: specifier }
     const direct = specifier.startsWith("./") || specifier.startsWith("../") ? join(dirname(importer), specifier) : undefined
     if (direct && (this.#kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct, importer)
@@ -215,7 +224,7 @@ export class ModuleGraph {
     const native = createRequire(path)
     const require = (specifier: string): unknown => {
       const { kind, id } = this.#target(specifier, path)
-      if (kind === "virtual") return this.#virtual.get(id)
+      if (kind === "virtual") return this.#virtual(id)
       if (kind !== "own") return native(id)
       const known = this.#modules.get(id)
       if (known) return extname(id) === ".json" ? known.exports.default : (known.exports["module.exports"] ?? known.exports)
@@ -271,6 +280,19 @@ function packageOf(path: string): { dir: string; version: string } | undefined {
     if (basename(dirname(dir)) === "node_modules") return undefined
   }
   return undefined
+}
+
+/** The existing directories in which an import may yet appear. */
+function placesOf(specifier: string, importer: string): string[] {
+  const existing = (dir: string): string => (existsSync(dir) ? dir : existing(dirname(dir)))
+  if (/^[./]/.test(specifier)) return [existing(dirname(resolve(dirname(importer), specifier)))]
+  const places: string[] = []
+  for (let dir = dirname(importer); ; dir = dirname(dir)) {
+    const place = existing(dirname(join(dir, "node_modules", specifier)))
+    const last = existsSync(join(dir, "package.json")) || dir === dirname(dir)
+    if (place !== dir || dir === dirname(importer) || last) places.push(place)
+    if (last) return places
+  }
 }
 
 /** Are both below the same package of a `node_modules` (a plugin that is itself installed there)? */

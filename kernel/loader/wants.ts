@@ -7,7 +7,7 @@ import { KernelError } from "../errors.ts"
 import type { Realm } from "../registry/realm.ts"
 import { discover, RANKS } from "./discover.ts"
 import { evaluate, inline, type Evaluation } from "./evaluation.ts"
-import type { Workshop } from "./modules.ts"
+import type { Admitted, Workshop } from "./modules.ts"
 import type { Candidate, Good, Unit } from "./unit.ts"
 
 type Kind = "process" | "location"
@@ -104,12 +104,12 @@ export class Wants {
   drop(id: string, realm: Realm): void { this.#put.get(realm.id)?.delete(id) }
 
   /** Evaluates a candidate anew; `kept` sources stand for what is on disk now. */
-  async load(candidate: Candidate, watch: (stale: () => boolean) => void, kept?: Good): Promise<Evaluation> {
+  async load(candidate: Candidate, watch: (stale: () => boolean) => void, admitted?: Admitted, kept?: Good): Promise<Evaluation> {
     if (candidate.definition) return inline(candidate.entry, candidate.definition)
     const spare = this.#spare.get(candidate.entry)
     this.#spare.delete(candidate.entry)
     if (spare && !kept && !spare.stale()) return spare
-    const evaluation = await evaluate(candidate, this.#workshop, watch, kept?.sources)
+    const evaluation = await evaluate(candidate, this.#workshop, watch, admitted, kept?.sources)
     return kept ? { ...evaluation, hash: kept.hash } : evaluation
   }
 

@@ -51,7 +51,10 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     }) as Words["at"],
 
     keep: async (name, key, acquire, release, options) => (here("keep"), generation.open("keep"), unit.kept.keep(generation, name, key, acquire, release, options?.exclusive === true)),
-    onOptions: (listener) => { generation.optionsListener = listener as never },
+    onOptions: (listener) => {
+      generation.open("onOptions")
+      generation.optionsListener = listener as never
+    },
     onCommit: (work) => {
       if (generation.state !== "staged") throw new KernelError("NotLive", "onCommit belongs in setup")
       generation.commitWork.push(work)

@@ -12,17 +12,6 @@ export interface CommandLine { commands: readonly SimpleCommand[]; writes: reado
 const MAX_LENGTH = 8_192
 const MAX_DEPTH = 8
 
-/** Commands that run what they are given, or change what later words mean. */
-const RUNNERS = new Set(["eval", "exec", "source", ".", "xargs", "env", "sudo", "doas", "su", "nohup", "time", "timeout", "nice", "ionice", "setsid", "stdbuf", "chroot", "unshare", "command", "builtin", "coproc", "trap", "alias", "hash", "enable", "parallel", "watch", "script", "busybox", "flock",
-  "export", "declare", "typeset", "readonly", "local", "set", "shopt", "let", "read", "mapfile", "readarray", "unset", "bind", "complete", "compgen", "fc", "getopts"])
-const RESERVED = new Set(["if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "function", "in", "[[", "]]", "!"])
-const SHELLS = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "ash"])
-/** Interpreters by the options that carry a program in the command line. */
-const INLINE: Readonly<Record<string, RegExp>> = {
-  python: /^-[a-zA-Z]*c/, node: /^(-[a-zA-Z]*[ep]|--eval|--print)/, bun: /^(-e|--eval)/, deno: /^eval$/, perl: /^-[a-zA-Z]*[eE]/, ruby: /^-[a-zA-Z]*e/, php: /^-[a-zA-Z]*r/, lua: /^-e/,
-  find: /^-(exec|execdir|ok|okdir|delete|fprint|fls)/, fd: /^(-[a-zA-Z]*[xX]|--exec)/, rg: /^--pre/, awk: /system|getline|\||>/, sed: /\/[gimIMp\d]*[ew](\s|;|\}|$)|(^|[;{])\s*[\d,$]*\s*[ewW](\s|$)/,
-  git: /^(-c$|--config-env|--exec-path=|--upload-pack|--receive-pack)/, test: /\[.*[$`]/, printf: /^-v/, wait: /^-p/,
-}
 const MOVERS = new Set(["cd", "pushd", "popd"])
 const HARMLESS = new Set(["/dev/null", "/dev/stdout", "/dev/stderr"])
 
@@ -224,15 +213,3 @@ class Reader {
 }
 
 const baseName = (name: string): string => name.slice(name.lastIndexOf("/") + 1)
-
-/** Why a command may run more than it shows. */
-function runsMore(name: string, rest: readonly string[]): string | undefined {
-  if (RESERVED.has(name)) return `the shell's "${name}"`
-  if (RUNNERS.has(name)) return `"${name}" runs or changes other commands`
-  if (SHELLS.has(name)) {
-    const script = rest.find((word) => !word.startsWith("-") && !word.startsWith("+"))
-    return script === undefined || rest.some((word) => /^[-+][a-zA-Z]*[cs]/.test(word)) ? `"${name}" runs what it is given` : undefined
-  }
-  const inline = INLINE[name.replace(/^(g|m|n)?awk$/, "awk").replace(/^gsed$/, "sed").replace(/[\d.]+$/, "")]
-  return inline && rest.some((word) => inline.test(word)) ? `"${name}" with a program in its arguments` : undefined
-}

@@ -11,6 +11,8 @@ export const figure = (what: string, value: number, unit: string, goal: number, 
   what, value: `${value < 10 ? value.toFixed(2) : Math.round(value).toLocaleString("en")} ${unit}`, goal: `${kind === "at most" ? "≤" : "≥"} ${goal.toLocaleString("en")} ${unit}`, met: kind === "at most" ? value <= goal : value >= goal, peers,
 })
 
+export const ratio = (what: string, value: number, goal: number): Figure => figure(what, value, "×", goal, "at most")
+
 export function print(title: string, figures: readonly Figure[]): void {
   const rows = [["", "what", "measured", "goal", "peers"], ...figures.map(({ what, value, goal, met, peers }) => [met === undefined ? " " : met ? "✓" : "✗", what, value, goal, peers ?? ""])]
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))

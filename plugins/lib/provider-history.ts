@@ -1,0 +1,62 @@
+/**
+ * What one vendor can be told of a conversation that another one may have had part in. Reasoning goes back only to where
+ * it came from; what a vendor ran by itself is told in words, because a reference to it would lead nowhere; and ids of
+ * calls are written in letters that everybody takes. Pure, and the same each time, so that a prompt cache holds.
+ */
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4ToolResultOutput } from "@ai-sdk/provider"
+
+type Assistant = Extract<LanguageModelV4Message, { role: "assistant" }>
+type Part = Assistant["content"][number]
+
+/** The same model, with its options seen first by `change`. */
+export function seenBy(model: LanguageModelV4, change: (options: LanguageModelV4CallOptions) => LanguageModelV4CallOptions): LanguageModelV4 {
+  return {
+    specificationVersion: "v4",
+    provider: model.provider,
+    modelId: model.modelId,
+    supportedUrls: model.supportedUrls,
+    doGenerate: (options) => model.doGenerate(change(options)),
+    doStream: (options) => model.doStream(change(options)),
+  }
+}
+
+/** The conversation as the vendor with this key in `providerOptions` may read it. */
+export function ownHistory(prompt: LanguageModelV4Prompt, vendor: string): LanguageModelV4Prompt {
+  return prompt.flatMap((message): LanguageModelV4Message[] => {
+    if (message.role === "tool") return [{ ...message, content: message.content.map((part) => (part.type === "tool-result" ? { ...part, toolCallId: callId(part.toolCallId) } : part)) }]
+    if (message.role !== "assistant") return [message]
+    const content = message.content.flatMap((part) => assistantPart(part, vendor))
+    return content.length > 0 ? [{ ...message, content }] : []
+  })
+}
+
+function assistantPart(part: Part, vendor: string): Part[] {
+  switch (part.type) {
+    case "reasoning":
+      return part.providerOptions?.[vendor] ? [part] : []
+    case "tool-call":
+      return part.providerExecuted ? [{ type: "text", text: `[${part.toolName}, run by the provider, with ${JSON.stringify(part.input)}]` }] : [{ ...part, toolCallId: callId(part.toolCallId) }]
+    case "tool-result":
+      return [{ type: "text", text: `[${part.toolName} gave: ${outputText(part.output)}]` }]
+    default:
+      return [part]
+  }
+}
+
+/** Anthropic takes letters, digits, "_" and "-"; OpenAI 64 of them. */
+function callId(id: string): string {
+  if (/^[\w-]{1,64}$/.test(id)) return id
+  let hash = 5381
+  for (const letter of id) hash = (hash * 33 + letter.codePointAt(0)!) >>> 0
+  return `${id.replaceAll(/[^\w-]/g, "_").slice(0, 48)}_${hash.toString(36)}`
+}
+
+function outputText(output: LanguageModelV4ToolResultOutput): string {
+  switch (output.type) {
+    case "text": case "error-text": return output.value
+    case "json": case "error-json": return JSON.stringify(output.value)
+    case "execution-denied": return output.reason ?? "it was not allowed"
+    case "content": return output.value.map((part) => (part.type === "text" ? part.text : `(${part.type})`)).join("\n")
+    default: return output satisfies never
+  }
+}

@@ -1,0 +1,73 @@
+/** Content-addressed files: what is too long for a row. A blob that can be named is whole, and stays what it is. */
+import { createHash, randomBytes } from "node:crypto"
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises"
+import { join } from "node:path"
+import { explain, StoreError } from "./errors.ts"
+import { makePrivate } from "./home.ts"
+
+export interface Blobs {
+  put(bytes: Uint8Array | string): Promise<{ sha256: string; bytes: number }>
+  get(sha256: string): Promise<Uint8Array | undefined>
+}
+
+export function makeBlobs(home: string): Blobs {
+  const place = (sha256: string) => join(home, "blobs", sha256.slice(0, 2))
+
+  return {
+    async put(given) {
+      const bytes = typeof given === "string" ? Buffer.from(given) : given
+      const sha256 = digest(bytes)
+      const directory = place(sha256)
+      const path = join(directory, sha256)
+      try {
+        const known = await stat(path).catch(missing)
+        if (known?.size !== bytes.length) await write(directory, path, bytes)
+      } catch (error) {
+        throw explain(error, path)
+      }
+      return { sha256, bytes: bytes.length }
+    },
+
+    async get(sha256) {
+      if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined
+      const path = join(place(sha256), sha256)
+      try {
+        const bytes = await readFile(path).catch(missing)
+        if (bytes && digest(bytes) !== sha256) throw new StoreError("store.corrupt", `${path} is not what its name says: it was changed or damaged. Delete it; what refers to it is lost`)
+        return bytes
+      } catch (error) {
+        throw explain(error, path)
+      }
+    },
+  }
+
+  /** Under a temporary name until it is on the disk. Its directory is synced too: the name has to last as well. */
+  async function write(directory: string, path: string, bytes: Uint8Array): Promise<void> {
+    makePrivate(home)
+    if (await mkdir(directory, { recursive: true, mode: 0o700 })) await syncDirectory(join(home, "blobs"))
+    const temporary = join(directory, `.${randomBytes(8).toString("hex")}`)
+    try {
+      await using file = await open(temporary, "wx", 0o600)
+      await file.writeFile(bytes)
+      await file.sync()
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+    await syncDirectory(directory)
+  }
+}
+
+const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+const missing = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code !== "ENOENT") throw error
+}
+
+/** Windows opens no directories, and needs no such thing. */
+async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === "win32") return
+  await using handle = await open(directory, "r")
+  await handle.sync()
+}
