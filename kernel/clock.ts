@@ -25,9 +25,6 @@ export function within<T>(clock: Clock, milliseconds: number, what: string, work
   })
 }
 
-/** A promise with its handles, for waits that somebody else ends. */
-export const deferred = <T = void>(): PromiseWithResolvers<T> => Promise.withResolvers<T>()
-
 /** The kernel's bounds, in milliseconds unless said. */
 export const BOUNDS = {
   settle: 30, settleMost: 1_000, young: 250, rereads: [50, 100, 200], vanish: 150,

@@ -9,11 +9,10 @@ import type { Definition, Graft, Row, RowChange } from "./instance.ts"
 import type { AdmitAsk, AdmitVerdict, Fault, LogEntry } from "./vocabulary.ts"
 import { Bus } from "./bus/bus.ts"
 import { owner } from "./bus/attribution.ts"
-import { BOUNDS, deferred, systemClock, within, type Clock } from "./clock.ts"
+import { BOUNDS, systemClock, within, type Clock } from "./clock.ts"
 import { KernelError, messageOf } from "./errors.ts"
 import { Compiler } from "./loader/compile.ts"
-import { contentOf, RANKS } from "./loader/discover.ts"
-import { inline } from "./loader/evaluation.ts"
+import { contentOf } from "./loader/discover.ts"
 import { Files, sha256 } from "./loader/files.ts"
 import { Generation } from "./loader/generation.ts"
 import type { Admitted } from "./loader/modules.ts"
@@ -66,7 +65,7 @@ export class Kernel {
     const cache = options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled"))
     const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>() }
     this.wants = new Wants(workshop, options.roots ?? [], options.only, options.skip)
-    this.bus = new Bus(this.clock, () => this.root, () => this.locations.values())
+    this.bus = new Bus(this)
     this.arrivals = new Arrivals(this.clock)
     this.control = this.#makeControl({ dataDir: options.dataDir, config: options.config })
     this.host(this.root)
@@ -189,19 +188,30 @@ export class Kernel {
   async #closeLocation(realm: Realm): Promise<void> {
     this.locations.delete(realm.location!)
     realm.idleTimer?.()
-    await Promise.all([...realm.units.values()].reverse().map((unit) => unit.close()))
+    await this.#closeUnits(realm)
     if (!this.#closed) this.tell(this.root, "location.closed", { location: realm.location })
+  }
+
+  /** Who needs others closes before them. */
+  async #closeUnits({ units }: Realm): Promise<void> {
+    for (let left = [...units.values()]; left.length; ) {
+      const needed = new Set(left.flatMap(({ live }) => [...(live?.observed ?? [])]))
+      const free = left.filter(({ live }) => ![...(live?.services.keys() ?? [])].some((service) => needed.has(service)))
+      const closing = free.length ? free : left
+      await Promise.all(closing.map((unit) => unit.close()))
+      left = left.filter((unit) => !closing.includes(unit))
+    }
   }
 
   /** The embedding program's own generation in a realm: always live, never reloaded. */
   host(realm: Realm): Graft & Disposable {
     const unit = this.unit(realm, "host")
     if (!unit.live) {
-      const evaluation = inline("host", { setup() {} })
-      const generation = new Generation(unit, 1, evaluation, {})
-      Object.assign(unit, { live: generation, gen: 1, status: "live", reason: "", candidate: { id: "host", entry: evaluation.entry, kind: "host", rank: RANKS.host, root: "", guarded: false } })
+      const candidate = this.wants.inline("host", { setup() {} })
+      const generation = new Generation(unit, (unit.gen = 1), this.wants.evaluation(candidate), {})
       generation.state = "live"
-      this.invalidate(realm)
+      unit.become(generation, candidate)
+      unit.rest()
     }
     return createInstance(unit.live!, realm, realm === this.root ? () => {} : this.hold(realm))
   }
@@ -254,7 +264,8 @@ export class Kernel {
 
   /** Tells the readers of a slot what a commit changed in it. */
   tellRows(realm: Realm, before: readonly SlotRow[], after: readonly SlotRow[]): void {
-    const changes = diffRows(before, after, (row) => realm.table.view(row) as Row<unknown>)
+    const seen = (rows: readonly SlotRow[]) => rows.filter((row) => realm.table.valid(row))
+    const changes = diffRows(seen(before), seen(after), (row) => realm.table.view(row) as Row<unknown>)
     if (changes.size === 0) return
     for (const reader of this.realms().flatMap((each) => each.live())) {
       for (const { realm: seen, slot, listener } of [...reader.slotListeners]) {
@@ -295,46 +306,33 @@ export class Kernel {
   }
 
   async settled(milliseconds = 10_000): Promise<void> {
-    while (this.#busy > 0) await within(this.clock, milliseconds, "settling", (this.#idle ??= deferred()).promise)
+    while (this.#busy > 0) await within(this.clock, milliseconds, "settling", (this.#idle ??= Promise.withResolvers<void>()).promise)
     this.#explainWaits()
   }
 
   // ── the faces ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #everywhere(id: string): Unit[] { return this.realms().flatMap((realm) => realm.units.get(id) ?? []) }
-  #realmOf(location?: string): Realm { return location === undefined ? this.root : this.open(location) }
-
-  async put(id: string, definition: Definition<never, never>, location?: string): Promise<void> {
-    const realm = this.#realmOf(location)
-    this.wants.put(id, definition, realm)
-    await this.unit(realm, id).request("put")
-    this.#explainWaits()
-  }
-
-  async drop(id: string, location?: string): Promise<void> {
-    const realm = this.#realmOf(location)
-    this.wants.drop(id, realm)
-    await this.unit(realm, id).request("drop")
-  }
-
-  async undo(id: string, reason = "undone by hand", location?: string): Promise<void> {
-    const units = this.#everywhere(id).filter((unit) => unit.live && (location === undefined || unit.realm.location === location))
-    if (units.length === 0) throw new KernelError("Refused", `no live plugin "${id}"`)
-    for (const unit of units) await unit.undo(reason)
-  }
 
   close(): Promise<void> { return (this.#closing ??= this.#close()) }
 
   async #close(): Promise<void> {
     this.#closed = true
     for (const realm of this.locations.values()) await this.#closeLocation(realm)
-    await Promise.all([...this.root.units.values()].reverse().map((unit) => unit.close()))
+    await this.#closeUnits(this.root)
     this.#uncontain()
   }
 
   #makeControl(host: Host): Control {
     const ofPlugin = <T extends { plugin: string }>(entries: readonly T[], plugin?: string): T[] => entries.filter((entry) => plugin === undefined || entry.plugin === plugin)
     const change = async (edit: () => void, cause: string) => (edit(), this.reconcile([], cause))
+    const everywhere = (id: string): Unit[] => this.units().filter((unit) => unit.id === id)
+    /** What is wanted without a file, at the root or in one location. */
+    const want = async (id: string, definition: Definition<never, never> | undefined, location?: string): Promise<void> => {
+      if (id === "host") throw new KernelError("Refused", `"host" is the embedding program itself: choose another name`)
+      const realm = location === undefined ? this.root : this.open(location)
+      this.wants.put(id, definition, realm)
+      await this.unit(realm, id).request(definition ? "put" : "drop")
+      this.#explainWaits()
+    }
     return {
       version: VERSION,
       host,
@@ -343,12 +341,16 @@ export class Kernel {
       inspect: () => ({ version: VERSION, realms: this.realms().map(viewRealm) }),
       journal: (plugin) => ofPlugin(this.#journal, plugin),
       logs: (plugin) => ofPlugin(this.#logs, plugin),
-      undo: (plugin, reason, location) => this.undo(plugin, reason, location),
-      pin: (plugin, pinned = true) => { for (const unit of this.#everywhere(plugin)) unit.pinned = pinned },
+      undo: async (plugin, reason = "undone by hand", location) => {
+        const units = everywhere(plugin).filter(({ live, realm }) => live && (location === undefined || realm.location === locationOf(location)))
+        if (units.length === 0) throw new KernelError("Refused", `no live plugin "${plugin}"`)
+        for (const unit of units) await unit.undo(reason)
+      },
+      pin: (plugin, pinned = true) => { for (const unit of everywhere(plugin)) unit.pinned = pinned },
       enable: (plugin) => change(() => this.wants.disabled.delete(plugin), "enabled"),
       disable: (plugin, reason = "disabled by hand") => change(() => this.wants.disabled.set(plugin, reason), "disabled"),
-      put: (id, definition, location) => this.put(id, definition as Definition<never, never>, location),
-      drop: (id, location) => this.drop(id, location),
+      put: (id, definition, location) => want(id, definition as Definition<never, never>, location),
+      drop: (id, location) => want(id, undefined, location),
       configure: (location, blocks) => change(() => this.wants.blocks.set(location === undefined ? "root" : locationOf(location), blocks), "config changed"),
       roots: () => this.wants.roots,
       addRoot: async (root) => {

@@ -36,13 +36,25 @@ export async function build(into = dist): Promise<Built> {
     const host = await bundleHost(work)
     const [packages, files] = await Promise.all([bundlePackages(work), compileBuiltIns(work), declareTypes(work)])
     writeManifest(work, { ...host, packages })
-    const old = `${into}.old.${process.pid}`
-    if (existsSync(into)) renameSync(into, old)
-    renameSync(work, into)
-    rmSync(old, { recursive: true, force: true })
+    replace(into, work)
     return { files, packages: Object.keys(packages).length, milliseconds: Math.round(performance.now() - started) }
   } finally {
     rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** Two builds may end at once: the later one takes the place of the other. */
+function replace(directory: string, by: string): void {
+  const old = `${directory}.old.${process.pid}`
+  for (let tries = 3; ; tries--) {
+    try {
+      if (existsSync(directory)) renameSync(directory, old)
+      renameSync(by, directory)
+      return rmSync(old, { recursive: true, force: true })
+    } catch (error) {
+      if (tries === 0) throw error
+      rmSync(old, { recursive: true, force: true })
+    }
   }
 }
 

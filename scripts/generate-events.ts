@@ -63,7 +63,8 @@ const find = (source: Source, name: string): Node | undefined => declarationsIn(
 
 const VOCABULARY = "kernel/vocabulary.ts"
 const ownerOf = (path: string): string => (path.startsWith("kernel/") ? "kernel" : path.split("/")[1]!)
-const code = (): string[] => globSync(["kernel/**/*.ts", "plugins/*/**/*.ts"], { cwd: root }).sort()
+/** Templates are somebody else's code. */
+const code = (): string[] => globSync(["kernel/**/*.ts", "plugins/*/**/*.ts"], { cwd: root, exclude: ["**/templates"] }).sort()
 const contracts = (): string[] => [VOCABULARY, ...globSync("plugins/*/contract.ts", { cwd: root }).sort()]
 
 /** Every hook and event, in the order of their files, with the nodes of their types. */
@@ -106,20 +107,24 @@ async function definitions(): Promise<Map<string, Definition>> {
 /** Calls that raise, or write down what the log tells: their first arguments name the event. */
 const RAISING = new Set(["emit", "mutate", "decide", "tell", "fact"])
 
-interface Call { /** What it is called on, by its last name. */ object?: string; verb: string; arguments: readonly (Node | undefined)[] }
-const callsIn = (path: string): Call[] => [...walk(open(path).body)].filter(({ type }) => type === "CallExpression").map(({ callee, arguments: args }) => ({ object: callee.object?.property?.name ?? callee.object?.name, verb: callee.property?.name ?? callee.name, arguments: args }))
+interface Call { verb: string; /** The names of what it is called on. */ on: string[]; /** On one thing or another. */ either: boolean; arguments: readonly (Node | undefined)[] }
+const callsIn = (path: string): Call[] => [...walk(open(path).body)].filter(({ type }) => type === "CallExpression").map(({ callee, arguments: args }) => {
+  const object = [...walk(callee.object)]
+  return { verb: callee.property?.name ?? callee.name, on: object.flatMap(({ name }) => name ?? []), either: object.some(({ type }) => type === "LogicalExpression"), arguments: args }
+})
 
-interface Raised { event: string; by: string; realm: Realm }
+interface Raised { event: string; by: string; realms: readonly Realm[] }
 /** Raised with the instance that a plugin was given, it is raised where the plugin lives; with another one (`graft.at`), in a project. */
 function raisedIn(path: string, events: ReadonlySet<string>, per: (plugin: string) => Realm): Raised[] {
   const by = ownerOf(path)
-  const realmOf = ({ object, verb, arguments: [first] }: Call): Realm => {
-    if (by === "kernel") return first?.property?.name === "root" ? "process" : "either"
-    return verb === "fact" || object === "graft" || object === "ledger" ? per(by) : "project"
+  const realmsOf = ({ on, either, verb, arguments: [first] }: Call): Realm[] => {
+    if (by === "kernel") return [first?.property?.name === "root" ? "process" : "either"]
+    const own = verb === "fact" || on.includes("graft") || on.includes("ledger")
+    return [...(own ? [per(by)] : []), ...(!own || either ? ["project" as const] : [])]
   }
   return callsIn(path).filter(({ verb }) => RAISING.has(verb)).flatMap((call) => {
     const named = walk(call.arguments.slice(0, 2).filter((node) => /^(Literal|ConditionalExpression)$/.test(node?.type ?? "")))
-    return [...named].filter(({ value }) => events.has(value)).map(({ value: event }) => ({ event, by, realm: realmOf(call) }))
+    return [...named].filter(({ value }) => events.has(value)).map(({ value: event }) => ({ event, by, realms: realmsOf(call) }))
   })
 }
 
@@ -137,7 +142,7 @@ export async function describeEvents(): Promise<Described[]> {
   const raised = Map.groupBy(code().flatMap((path) => raisedIn(path, events, (plugin) => (known.get(plugin)?.per === "location" ? "project" : "process"))), ({ event }) => event)
   return all.map(({ event, kind, types, doc, owner, nodes }) => {
     const places = raised.get(event) ?? []
-    const realms = new Set(places.map(({ realm }) => realm))
+    const realms = new Set(places.flatMap(({ realms }) => realms))
     // What stands in the log of a session is told in the session's project, whoever wrote it.
     const durable = nodes[0]?.typeName?.name === "Durable"
     return { event, kind, types, doc, owner, by: [...new Set(places.map(({ by }) => by))].sort(), realm: durable ? "project" : realms.size === 1 ? [...realms][0]! : "either" }

@@ -16,37 +16,32 @@ enablePatches()
 
 export const nounOf = (event: string): string => (event === "*" ? "*" : event.slice(0, (event.indexOf(".") + 1 || event.length + 1) - 1))
 
+/** What the bus needs of the kernel. */
+interface World { readonly clock: Clock; readonly root: Realm; readonly locations: ReadonlyMap<string, Realm> }
+
 export class Bus {
-  #sequence = 0
-  readonly #clock: Clock
-  readonly #root: () => Realm
-  readonly #locations: () => Iterable<Realm>
+  /** Counts what was told: a listener hears only what is told after it came. */
+  sequence = 0
+  readonly #world: World
 
-  constructor(clock: Clock, root: () => Realm, locations: () => Iterable<Realm>) {
-    this.#clock = clock
-    this.#root = root
-    this.#locations = locations
+  constructor(world: World) { this.#world = world }
+
+  #meta(realm: Realm, event: string, by: string): Meta {
+    return { event, by, at: this.#world.clock.now(), ...(realm.location === undefined ? {} : { location: realm.location }) }
   }
-
-  get sequence(): number { return this.#sequence }
 
   /** What is told in a location is heard there and at the root; what is told at the root is heard everywhere. */
   emit(realm: Realm, event: string, payload: unknown, by: string): void {
-    const meta: Meta = { event, by, at: this.#clock.now(), ...(realm.location === undefined ? {} : { location: realm.location }) }
-    const sequence = ++this.#sequence
-    const root = this.#root()
-    this.#tell(root, event, payload, meta, sequence)
-    if (realm !== root) this.#tell(realm, event, payload, meta, sequence)
-    else for (const location of this.#locations()) this.#tell(location, event, payload, meta, sequence)
-  }
-
-  #tell(realm: Realm, event: string, payload: unknown, meta: Meta, sequence: number): void {
+    const { root, locations } = this.#world
     const policy = realm.table.eventPolicy(event)
-    if (policy?.schema) {
-      const checked = validate(policy.schema, payload)
-      if (!checked.ok) throw new KernelError("Invalid", `${event}: ${checked.message}`)
-    }
-    for (const inbox of realm.table.audience(event)) inbox.push({ event, payload, meta, sequence, dropped: false }, policy)
+    const checked = validate(policy?.schema, payload)
+    if (!checked.ok) throw new KernelError("Invalid", `${event}: ${checked.message}`)
+    const meta = this.#meta(realm, event, by)
+    const sequence = ++this.sequence
+    const tell = (to: Realm) => { for (const inbox of to.table.audience(event)) inbox.push({ event, payload, meta, sequence, dropped: false }, to.table.eventPolicy(event)) }
+    tell(root)
+    if (realm !== root) tell(realm)
+    else for (const location of locations.values()) tell(location)
   }
 
   /** Hands one delivery to the listeners that are live now and were there when it was told. */
@@ -70,17 +65,16 @@ export class Bus {
   }
 
   async mutate(realm: Realm, event: string, value: unknown, by: string): Promise<{ value: unknown; patches: Contribution[] }> {
-    const meta: Meta = { event, by, at: this.#clock.now(), ...(realm.location === undefined ? {} : { location: realm.location }) }
+    const meta = this.#meta(realm, event, by)
+    if (!isDraftable(value)) throw new KernelError("Invalid", `${event}: only plain objects, arrays, maps and sets can be mutated`)
     const patches: Contribution[] = []
     let current = freeze(value, true)
     await this.#each(realm, event, async (listener) => {
-      if (!isDraftable(current)) throw new KernelError("Invalid", `${event}: only plain objects, arrays, maps and sets can be mutated`)
       const draft = createDraft(current as object)
-      await within(this.#clock, listener.options?.deadline ?? BOUNDS.handler, `on ${event}`, Promise.resolve(runInChain(listener.generation, event, () => listener.handler(draft, meta))))
+      await this.#run(realm, listener, event, () => listener.handler(draft, meta))
       let changes: Patch[] = []
       const next = finishDraft(draft, (forward) => { changes = forward })
-      const schema = realm.table.eventPolicy(event)?.schema
-      const checked = schema ? validate(schema, next) : { ok: true as const }
+      const checked = validate(realm.table.eventPolicy(event)?.schema, next)
       if (!checked.ok) throw new KernelError("Invalid", `its draft of ${event} was thrown away: ${checked.message}`)
       if (changes.length === 0) return
       current = freeze(next, true)
@@ -90,20 +84,24 @@ export class Bus {
   }
 
   async decide(realm: Realm, event: string, ask: unknown, by: string): Promise<unknown> {
-    const meta: Meta = { event, by, at: this.#clock.now(), ...(realm.location === undefined ? {} : { location: realm.location }) }
+    const meta = this.#meta(realm, event, by)
     let answer: unknown
     await this.#each(realm, event, async (listener) => {
-      answer = await within(this.#clock, listener.options?.deadline ?? BOUNDS.handler, `on ${event}`, Promise.resolve(runInChain(listener.generation, event, () => listener.handler(ask, meta))))
+      answer = await this.#run(realm, listener, event, () => listener.handler(ask, meta))
       return answer !== undefined
     })
     return answer
+  }
+
+  #run(realm: Realm, listener: Listener, event: string, work: () => unknown): Promise<unknown> {
+    return within(this.#world.clock, listener.options?.deadline ?? realm.table.eventPolicy(event)?.deadline ?? BOUNDS.handler, `on ${event}`, Promise.resolve(runInChain(listener.generation, event, work)))
   }
 
   /** The root's listeners, then the location's; pinned and leased from the start, liveness checked right before each. */
   async #each(realm: Realm, event: string, visit: (listener: Listener) => Promise<boolean | void>): Promise<void> {
     const path = chain()
     if (path.length >= BOUNDS.depth) throw new KernelError("Depth", `mutate and decide nested ${BOUNDS.depth} deep: ${[...path, event].join(" → ")}`)
-    const root = this.#root()
+    const { root } = this.#world
     const listeners = [...root.table.listeners(event), ...(realm === root ? [] : realm.table.listeners(event))]
     const leases = listeners.map((listener) => listener.generation.lease("call"))
     try {

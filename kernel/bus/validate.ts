@@ -3,7 +3,9 @@ import type { Schema } from "../vocabulary.ts"
 
 export type Checked<T> = { ok: true; value: T } | { ok: false; message: string }
 
-export function validate<T>(schema: Schema<T>, value: unknown): Checked<T> {
+/** Without a schema everything is as it should be. */
+export function validate<T>(schema: Schema<T> | undefined, value: unknown): Checked<T> {
+  if (!schema) return { ok: true, value: value as T }
   const result = schema["~standard"].validate(value)
   if (result instanceof Promise) return { ok: false, message: "its schema is asynchronous; it must answer at once" }
   if (!result.issues) return { ok: true, value: result.value as T }

@@ -33,7 +33,7 @@ function pluginsIn(dir: string): { id: string; entry: string }[] {
   let names: string[]
   try { names = readdirSync(dir).sort() } catch { return [] }
   return names.flatMap((name) => {
-    if (name.startsWith("_") || name.startsWith(".") || name === "node_modules") return []
+    if (/^[_.]/.test(name) || name === "node_modules" || parse(name).name === "host") return []
     const path = join(dir, name)
     const stat = stats(path)
     if (stat?.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync(path) }] : []

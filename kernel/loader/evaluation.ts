@@ -6,75 +6,69 @@ import { definePlugin } from "../instance.ts"
 import { locationOf } from "../registry/realm.ts"
 import { sha256 } from "./files.ts"
 import { ModuleGraph, type Admitted, type Place, type Workshop } from "./modules.ts"
+import type { Candidate, Good } from "./unit.ts"
 
-export interface Evaluation {
+export class Evaluation {
   readonly entry: string
-  readonly definition: Definition<never, never>
+  /** Checked, and with a hash over the whole closure, once `evaluate` has ended. */
+  definition: Definition<never, never>
+  hash: string
+  readonly #candidate: Candidate
+  readonly #kept: Good | undefined
+  readonly #workshop: Workshop
+  readonly #graph: ModuleGraph
+  #ended: Promise<void> | undefined
+  #instance: object | undefined
+
+  /** `kept`: an earlier closure that stands for what is on disk now. */
+  constructor(candidate: Candidate, workshop: Workshop, admitted?: Admitted, kept?: Good) {
+    this.entry = this.hash = candidate.entry
+    this.definition = candidate.definition!
+    this.#candidate = candidate
+    this.#kept = kept
+    this.#workshop = workshop
+    const graft = new Proxy(Object.create(null) as object, {
+      get: (_, name) => {
+        if (this.#instance) return Reflect.get(this.#instance, name)
+        if (typeof name === "symbol" || name === "then") return undefined
+        throw new KernelError("NotLive", `graft.${name} was used while the module was still being evaluated; use it from setup on`)
+      },
+    })
+    this.#graph = new ModuleGraph({ entry: this.entry, workshop, bundled: candidate.kind === "built-in", face: { graft, definePlugin, locationOf, ...errors }, admitted, kept: kept?.sources })
+  }
+
+  evaluate(): Promise<void> { return (this.#ended ??= this.#evaluate()) }
+
+  async #evaluate(): Promise<void> {
+    const { definition } = this.#candidate
+    this.definition = definitionOf(definition ? { default: definition } : await this.#graph.evaluate(), this.entry)
+    for (const asset of this.definition.assets ?? []) this.#graph.asset(asset)
+    if (!definition) this.hash = this.#kept?.hash ?? sha256(JSON.stringify([[...this.files].sort(), [...this.#graph.packages].sort()])).slice(0, 16)
+  }
+
   /** Path → hash; empty for a plugin that was put without a file. */
-  readonly files: ReadonlyMap<string, string>
-  readonly sources: ReadonlyMap<string, string>
-  readonly hash: string
+  get files(): ReadonlyMap<string, string> { return this.#graph.files }
+  get sources(): ReadonlyMap<string, string> { return this.#graph.sources }
   /** What its author should know, e.g. that a package cannot be reloaded. */
-  readonly notes: readonly string[]
+  get notes(): readonly string[] { return this.#graph.notes }
+  /** Files and directories whose change may make it stale. */
+  get watched(): string[] { return this.#graph.watched() }
+
   /** Has any byte of the closure changed, or could a failed import be resolved now? */
-  stale(): boolean
-  /** Files and directories whose change may make it so. */
-  watch(): string[]
-  locate(error: unknown): Place | undefined
+  stale(): boolean {
+    return [...this.files].some(([path, hash]) => (this.#workshop.files.hash(path) ?? "") !== hash) || this.#graph.repackaged() || this.#graph.reappeared()
+  }
+
+  locate(error: unknown): Place | undefined { return this.#graph.locate(error) }
+
   /** From here on, `import { graft } from "graft"` in any of its files is this instance. */
-  bind(instance: object): void
-}
-
-/** Loading failed: what was read is remembered, so that any change of it is a retry. */
-export class LoadFailure extends KernelError {
-  readonly place: Place | undefined
-  readonly stale: () => boolean
-  readonly watch: readonly string[]
-  constructor(error: unknown, graph: ModuleGraph, stale: () => boolean) {
-    super("Invalid", errors.messageOf(error), { cause: error })
-    this.place = graph.locate(error)
-    this.stale = stale
-    this.watch = graph.watched()
-  }
-}
-
-/** `watch` hears at once how to tell that what is being read has changed; `admitted` and `kept` are those of `ModuleGraph`. */
-export async function evaluate({ entry, kind }: { entry: string; kind: string }, workshop: Workshop, watch: (stale: () => boolean) => void, admitted?: Admitted, kept?: ReadonlyMap<string, string>): Promise<Evaluation> {
-  let bound: object | undefined
-  const graft = new Proxy(Object.create(null) as object, {
-    get(_, name) {
-      if (bound) return Reflect.get(bound, name)
-      if (typeof name === "symbol" || name === "then") return undefined
-      throw new KernelError("NotLive", `graft.${name} was used while the module was still being evaluated; use it from setup on`)
-    },
-  })
-  const graph = new ModuleGraph(entry, workshop, kind === "built-in", { graft, definePlugin, locationOf, ...errors }, admitted, kept)
-  const stale = () => [...graph.files].some(([path, hash]) => (workshop.files.hash(path) ?? "") !== hash) || graph.repackaged() || graph.reappeared()
-  watch(stale)
-  try {
-    const exports = await graph.evaluate()
-    const definition = definitionOf(exports, entry)
-    for (const asset of definition.assets ?? []) graph.asset(asset)
-    return {
-      entry, definition, files: graph.files, sources: graph.sources, notes: graph.notes, stale, watch: () => graph.watched(),
-      hash: sha256(JSON.stringify([[...graph.files].sort(), [...graph.packages].sort()])).slice(0, 16),
-      locate: (error) => graph.locate(error),
-      bind: (instance) => { bound = instance },
-    }
-  } catch (error) {
-    throw new LoadFailure(error, graph, stale)
-  }
-}
-
-/** A plugin without a file; its entry is its identity. */
-export function inline(entry: string, definition: Definition<never, never>): Evaluation {
-  return { entry, definition, files: new Map(), sources: new Map(), notes: [], hash: entry, stale: () => false, watch: () => [], locate: () => undefined, bind: () => {} }
+  bind(instance: object): void { this.#instance = instance }
 }
 
 const FIELDS: Record<string, string> = { engines: "string", per: "string", needs: "array", options: "object", events: "object", slots: "object", state: "object", assets: "array", setup: "function" }
 
 /** The shape of a definition, said field by field. */
-export function definitionOf(exports: Record<string, unknown>, entry: string): Definition<never, never> {
+function definitionOf(exports: Record<string, unknown>, entry: string): Definition<never, never> {
   const value = exports.default
   const wrong = (what: string) => new KernelError("Invalid", `${entry}: ${what}`)
   if (typeof value === "function") return { setup: value as Definition["setup"] }

@@ -44,8 +44,8 @@ function settledStampOf(path: string): string | undefined {
   return ageOf(path, Date.now()) > 100 ? stampOf(path) : undefined
 }
 
-/** How long ago a file was written, in milliseconds; Infinity when it is not there. */
+/** How long ago a file was written, in milliseconds; Infinity for what is no file. */
 export function ageOf(path: string, now: number): number {
   const stat = statSync(path, { throwIfNoEntry: false })
-  return stat ? now - stat.mtimeMs : Infinity
+  return stat?.isFile() ? now - stat.mtimeMs : Infinity
 }

@@ -9,7 +9,7 @@ import type { Realm } from "../registry/realm.ts"
 import type { Listener, SlotRow } from "../registry/table.ts"
 import type { Unit } from "./unit.ts"
 import type { Evaluation } from "./evaluation.ts"
-import { BOUNDS, deferred, within } from "../clock.ts"
+import { BOUNDS, within } from "../clock.ts"
 import { isCrash, KernelError } from "../errors.ts"
 import { runAs, type Owner } from "../bus/attribution.ts"
 
@@ -282,7 +282,7 @@ export class Generation implements Owner {
 
   async #until(done: () => boolean, milliseconds: number): Promise<void> {
     if (done()) return
-    const wait = deferred()
+    const wait = Promise.withResolvers<void>()
     this.#released = () => { if (done()) wait.resolve() }
     await within(this.unit.kernel.clock, milliseconds, "drain", wait.promise).catch(() => {})
   }

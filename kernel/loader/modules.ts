@@ -39,6 +39,19 @@ const SHARED = /^(effect|valibot|immer)(\/|$)/
 /** `new Function` puts two lines before the body. */
 const HEADER_LINES = 2
 
+/** Where a graph comes from, and what it may have. */
+export interface Origin {
+  entry: string
+  workshop: Workshop
+  /** Does it come with the program, so that the bundled packages are its own? */
+  bundled: boolean
+  /** What "graft" exports. */
+  face: Exports
+  admitted?: Admitted
+  /** The sources of an earlier closure, to be evaluated instead of what is on disk now. */
+  kept?: ReadonlyMap<string, string>
+}
+
 export class ModuleGraph {
   /** Path → hash of every file of the plugin that was read. */
   readonly files = new Map<string, string>()
@@ -48,37 +61,20 @@ export class ModuleGraph {
   readonly notes: string[] = []
   /** What could not be resolved: if it can be one day, the plugin is tried again. */
   readonly #unresolved = new Map<string, { specifier: string; importer: string }>()
-  readonly #entry: string
-  readonly #compiler: Compiler
-  readonly #disk: Files
-  readonly #packages: ReadonlyMap<string, string>
-  readonly #held: Map<string, string>
-  readonly #face: Exports
-  readonly #admitted: Admitted | undefined
-  readonly #kept: ReadonlyMap<string, string> | undefined
+  readonly #from: Origin
   readonly #modules = new Map<string, Module>()
   #jiti: Jiti | undefined
 
-  /** `face` is what "graft" exports; `kept`: the sources of an earlier closure, to be evaluated instead of what is on disk now. */
-  constructor(entry: string, { compiler, files, packages, held }: Workshop, bundled: boolean, face: Exports, admitted?: Admitted, kept?: ReadonlyMap<string, string>) {
-    this.#entry = entry
-    this.#compiler = compiler
-    this.#disk = files
-    this.#held = held
-    this.#packages = bundled ? packages : new Map()
-    this.#face = face
-    this.#admitted = admitted
-    this.#kept = kept
-  }
+  constructor(from: Origin) { this.#from = from }
 
-  evaluate(): Promise<Exports> { return this.#import(this.#entry, []) }
+  evaluate(): Promise<Exports> { return this.#import(this.#from.entry, []) }
 
   /** A declared file of the plugin that it does not import. */
   asset(relative: string): void {
-    const path = join(dirname(this.#entry), relative)
-    const hash = this.#disk.hash(path)
+    const path = join(dirname(this.#from.entry), relative)
+    const hash = this.#from.workshop.files.hash(path)
     if (hash) this.files.set(path, hash)
-    else this.#miss(`./${relative}`, this.#entry)
+    else this.#miss(`./${relative}`, this.#from.entry)
   }
 
   /** Could any import that failed be resolved now? */
@@ -109,7 +105,7 @@ export class ModuleGraph {
     const { path } = module
     const { text, hash } = this.#read(path)
     if (extname(path) === ".json") return void define(module.exports, "default", parseJson(path, text))
-    const compiled = (module.compiled = await this.#compiler.compile(path, text, hash, isCommonJs(path, text)))
+    const compiled = (module.compiled = await this.#from.workshop.compiler.compile(path, text, hash, isCommonJs(path, text)))
     if (compiled.format === "cjs") return this.#evaluateCommonJs(module)
     // In the order of the source: a dependency is evaluated before who imports it.
     const deps = [...compiled.deps].sort((a, b) => compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(a)}`) - compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(b)}`))
@@ -141,7 +137,7 @@ export class ModuleGraph {
   }
 
   /** The kernel's face; what else stands under its name, such as a plugin's contract, is types alone. */
-  #virtual(id: string): Exports { return id === "graft" ? this.#face : {} }
+  #virtual(id: string): Exports { return id === "graft" ? this.#from.face : {} }
 
   /** A lazy import belongs to the closure from the start, without being evaluated. */
   async #trace(specifier: string, importer: string, seen = new Set<string>()): Promise<void> {
@@ -150,17 +146,17 @@ export class ModuleGraph {
     seen.add(target.id)
     const { text, hash } = this.#read(target.id)
     if (!isSource(target.id)) return
-    const compiled = await this.#compiler.compile(target.id, text, hash, isCommonJs(target.id, text))
+    const compiled = await this.#from.workshop.compiler.compile(target.id, text, hash, isCommonJs(target.id, text))
     for (const next of [...compiled.deps, ...compiled.dynamicDeps]) await this.#trace(next, target.id, seen)
   }
 
   /** What was read once is what it is for this generation. For a kept source, `files` still says what the disk had: whether that changes is the question. */
   #read(path: string): { text: string; hash: string } {
-    const kept = this.sources.get(path) ?? this.#kept?.get(path)
-    const read = kept === undefined ? this.#disk.read(path) : { text: kept, hash: sha256(kept) }
-    if (!this.sources.has(path)) this.files.set(path, kept === undefined ? (read?.hash ?? "") : (this.#disk.hash(path) ?? ""))
+    const kept = this.sources.get(path) ?? this.#from.kept?.get(path)
+    const read = kept === undefined ? this.#from.workshop.files.read(path) : { text: kept, hash: sha256(kept) }
+    if (!this.sources.has(path)) this.files.set(path, kept === undefined ? (read?.hash ?? "") : (this.#from.workshop.files.hash(path) ?? ""))
     if (!read) throw new KernelError("Invalid", `${path}: cannot be read`)
-    if (kept === undefined && this.#admitted?.(path, read.hash) === false) throw new KernelError("Refused", `${path} is not among what was trusted: a project's plugin imports from its own folder, and what lies beside it with a name that begins with "_"`)
+    if (kept === undefined && this.#from.admitted?.(path, read.hash) === false) throw new KernelError("Refused", `${path} is not among what was trusted: a project's plugin imports from its own folder, and what lies beside it with a name that begins with "_"`)
     if (read.text.length > 5_000_000) throw new KernelError("Invalid", `${path}: ${Math.round(read.text.length / 1e6)} MB is too large for a source file (5 MB); load data at run time instead`)
     this.sources.set(path, read.text)
     return read
@@ -180,10 +176,10 @@ export class ModuleGraph {
     if (specifier === "graft" || specifier.startsWith("graft/")) return { kind: "virtual", id: specifier }
     if (isBuiltin(specifier)) return { kind: "native", id: specifier }
     const direct = specifier.startsWith("./") || specifier.startsWith("../") ? join(dirname(importer), specifier) : undefined
-    if (direct && (this.#kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct, importer)
-    const bundle = this.#packages.get(specifier)
+    if (direct && (this.#from.kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct, importer)
+    const bundle = this.#from.bundled ? this.#from.workshop.packages.get(specifier) : undefined
     if (bundle !== undefined) return { kind: "native", id: bundle }
-    const url = (this.#jiti ??= (hostRequire("jiti") as typeof import("jiti")).createJiti(this.#entry, { fsCache: false, moduleCache: false })).esmResolve(specifier, { parentURL: pathToFileURL(importer).href, try: true } as { parentURL: string; try: true }) as string | undefined
+    const url = (this.#jiti ??= (hostRequire("jiti") as typeof import("jiti")).createJiti(this.#from.entry, { fsCache: false, moduleCache: false })).esmResolve(specifier, { parentURL: pathToFileURL(importer).href, try: true } as { parentURL: string; try: true }) as string | undefined
     const path = url?.startsWith("file:") ? fileURLToPath(url) : undefined
     if (path && existsSync(path)) return this.#classify(path, importer)
     return SHARED.test(specifier) ? { kind: "host", id: specifier } : undefined
@@ -191,8 +187,8 @@ export class ModuleGraph {
 
   /** Own is what lies outside `node_modules` as seen from the plugin, linked workspace packages included. */
   #classify(path: string, importer: string): Resolved | undefined {
-    const real = this.#kept?.has(path) ? path : realpathSync(path)
-    const base = join(dirname(this.#entry), sep)
+    const real = this.#from.kept?.has(path) ? path : realpathSync(path)
+    const base = join(dirname(this.#from.entry), sep)
     const inside = real.startsWith(base) ? real.slice(base.length) : real
     const packaged = inside.split(sep).includes("node_modules") && !(real.startsWith(base) === false && sameTree(real, importer))
     if (!packaged && (isSource(real) || extname(real) === ".json")) return { kind: "own", id: real }
@@ -205,12 +201,12 @@ export class ModuleGraph {
     const found = packageOf(path)
     if (!found) return
     this.packages.set(found.dir, found.version)
-    const loaded = this.#held.get(found.dir)
+    const loaded = this.#from.workshop.held.get(found.dir)
     if (loaded !== undefined && loaded !== found.version) {
       if (commonjs) for (const file of Object.keys(hostRequire.cache)) if (file.startsWith(join(found.dir, sep))) delete hostRequire.cache[file]
       if (!commonjs) return void this.notes.push(`restart needed: ${loaded} is held by Node, ${found.version} is installed`)
     }
-    this.#held.set(found.dir, found.version)
+    this.#from.workshop.held.set(found.dir, found.version)
   }
 
   /** Does any package that loads natively have another version now? */

@@ -38,7 +38,7 @@ export class StateHolder {
     const what = `state of ${this.#unit.id}`
     if (from && from.version !== version && !definition.migrate) throw new KernelError("Invalid", `${what}: version ${from.version} → ${version} needs a migrate(old, from)`)
     const value = leg(what, () => (from === undefined ? definition.init() : from.version === version ? from.value : definition.migrate!(from.value, from.version)), BOUNDS.migrate)
-    const checked = schema ? validate(schema, value) : { ok: true as const, value }
+    const checked = validate(schema, value)
     if (!checked.ok) throw new KernelError("Invalid", `${what}: ${checked.message}`)
     return { version, value: freeze(value, true) }
   }
@@ -58,7 +58,7 @@ export class StateHolder {
         if (generation.state === "staged") throw new KernelError("NotLive", "state is updated from commit on, not in setup")
         if (holder.#cell?.version !== definition.version) throw new KernelError("Retired", `${generation.name}: the state has moved on to version ${holder.#cell?.version}`)
         const next = produce(holder.#cell.value, recipe as never) as unknown
-        const checked = definition.schema ? validate(definition.schema, next) : { ok: true as const }
+        const checked = validate(definition.schema, next)
         if (!checked.ok) throw new KernelError("Invalid", `state of ${unit.id}: ${checked.message}`)
         holder.#cell = { version: definition.version, value: freeze(next, true) }
       },

@@ -8,54 +8,51 @@ import type { JournalEntry } from "../control.ts"
 import { runAs } from "../bus/attribution.ts"
 import { BOUNDS, within } from "../clock.ts"
 import { KernelError, messageOf, Unavailable } from "../errors.ts"
-import { LoadFailure, type Evaluation } from "./evaluation.ts"
+import type { Evaluation } from "./evaluation.ts"
 import { ageOf } from "./files.ts"
 import { Generation } from "./generation.ts"
 import { leg } from "./leg.ts"
 import type { Candidate, Good, Unit } from "./unit.ts"
 import { createInstance } from "./words.ts"
 
+/** What is to be made live. `kept`: an earlier closure that stands for what is on disk, because of `undone`. */
+interface Plan { unit: Unit; candidate: Candidate; kept: Good | undefined; undone: string; options: unknown; cause: string; settle: number }
+
 export class Transaction {
-  readonly #unit: Unit
-  readonly #candidate: Candidate
-  /** An earlier closure that stands for what is on disk, because of `#undone`. */
-  readonly #kept: Good | undefined
-  readonly #undone: string
-  readonly #options: unknown
-  readonly #cause: string
+  readonly #plan: Plan
   readonly #times: JournalEntry["times"]
+  readonly #started: number
   readonly #superseded = Promise.withResolvers<never>()
   #phase: "admit" | "load" | "check" | "stage" | "commit" = "load"
-  #stale: (() => boolean) | undefined
   #evaluation: Evaluation | undefined
   #generation: Generation | undefined
 
-  constructor(unit: Unit, candidate: Candidate, kept: Good | undefined, options: unknown, cause: string, settle: number, undone: string) {
-    this.#unit = unit
-    this.#candidate = candidate
-    this.#kept = kept
-    this.#options = options
-    this.#cause = cause
-    this.#undone = undone
-    this.#times = { settle }
+  constructor(plan: Plan) {
+    this.#plan = plan
+    this.#times = { settle: plan.settle }
+    this.#started = this.#place()
     this.#superseded.promise.catch(() => {})
   }
 
   /** Is it no longer what is wanted? */
   get outdated(): boolean {
-    const { wants } = this.#unit.kernel
-    return this.#stale?.() === true || wants.refusal(this.#unit) !== undefined || (!this.#kept && !wants.candidates(this.#unit).some(({ entry }) => entry === this.#candidate.entry))
+    return this.#evaluation?.stale() === true || this.#plan.unit.kernel.wants.refusal(this.#plan.unit) !== undefined || this.#place() !== this.#started
+  }
+
+  /** How many candidates go before it. */
+  #place(): number {
+    const { unit, candidate } = this.#plan
+    return unit.kernel.wants.candidates(unit).findIndex(({ entry }) => entry === candidate.entry)
   }
 
   supersede(): void { this.#superseded.reject(new KernelError("Superseded", "something newer is wanted")) }
 
   /** Gives whether the candidate is, or has become, what is live; or that it need not. */
   async run(): Promise<boolean> {
-    const unit = this.#unit
-    const candidate = this.#candidate
+    const { unit, candidate, kept, cause, undone } = this.#plan
     const { kernel, live } = unit
     try {
-      const evaluation = (this.#evaluation = await this.#timed("load", () => this.#load()))
+      const evaluation = await this.#timed("load", () => this.#load())
       this.#phase = "check"
       if (!this.#belongsHere(evaluation)) return true
       const options = await this.#checked(evaluation)
@@ -68,8 +65,8 @@ export class Transaction {
       this.#commit(generation)
       this.#times.commit = performance.now() - committing
       for (const note of evaluation.notes) kernel.log(generation, "warn", [note])
-      kernel.record(unit, { cause: this.#cause, outcome: this.#kept ? "reverted" : "committed", gen: generation.gen, hash: evaluation.hash, message: this.#kept && this.#undone, times: this.#times })
-      if (this.#kept) kernel.tell(unit.realm, "plugin.reverted", { plugin: unit.id, gen: generation.gen, realm: unit.realm.id, file: candidate.entry, reason: this.#undone })
+      kernel.record(unit, { cause, outcome: kept ? "reverted" : "committed", gen: generation.gen, hash: evaluation.hash, message: kept && undone, times: this.#times })
+      if (kept) kernel.tell(unit.realm, "plugin.reverted", { plugin: unit.id, gen: generation.gen, realm: unit.realm.id, file: candidate.entry, reason: undone })
       return true
     } catch (error) {
       await this.#generation?.close()
@@ -86,16 +83,21 @@ export class Transaction {
 
   /** A young file that is empty, does not parse or lacks its export may be half written: it is read again before it is believed. */
   async #load(): Promise<Evaluation> {
-    const { kernel } = this.#unit
-    const { entry, guarded } = this.#candidate
+    const { unit, candidate, kept } = this.#plan
+    const { kernel } = unit
     for (const again of [...BOUNDS.rereads, Infinity]) {
       try {
         this.#phase = "admit"
-        const admitted = guarded && !this.#kept ? await kernel.admit(this.#candidate, this.#unit.realm) : undefined
+        const admitted = candidate.guarded && !kept ? await kernel.admit(candidate, unit.realm) : undefined
         this.#phase = "load"
-        return await within(kernel.clock, BOUNDS.load, `loading ${entry}`, kernel.wants.load(this.#candidate, (stale) => { this.#stale = stale }, admitted, this.#kept))
+        const evaluation = (this.#evaluation = kernel.wants.evaluation(candidate, admitted, kept))
+        await within(kernel.clock, BOUNDS.load, `loading ${candidate.entry}`, evaluation.evaluate())
+        return evaluation
       } catch (error) {
-        if (again === Infinity || !(error instanceof LoadFailure) || !error.watch.some((path) => ageOf(path, Date.now()) < BOUNDS.young)) throw error
+        // Not what was admitted: somebody has to be asked again.
+        if ((error as { code?: string }).code === "Refused") this.#phase = "admit"
+        const young = this.#evaluation?.watched.some((path) => ageOf(path, Date.now()) < BOUNDS.young)
+        if (again === Infinity || !young || this.#phase === "admit" || (error as { code?: string }).code === "Timeout") throw error
         await new Promise<void>((resolve) => kernel.clock.after(again, resolve))
       }
     }
@@ -104,8 +106,8 @@ export class Transaction {
 
   /** Only its definition says whether a plugin is one of the process or of every project. */
   #belongsHere(evaluation: Evaluation): boolean {
-    const unit = this.#unit
-    const place = unit.kernel.wants.belongs(unit, this.#candidate, evaluation)
+    const { unit, candidate } = this.#plan
+    const place = unit.kernel.wants.belongs(unit, candidate, evaluation)
     if (place === "here") return true
     unit.leave("removed", `it is per ${unit.realm.location === undefined ? "location" : "process"} now`)
     if (place === "moved") for (const realm of unit.kernel.realms()) if (realm !== unit.realm) void unit.kernel.unit(realm, unit.id).request("its realm changed")
@@ -113,14 +115,15 @@ export class Transaction {
   }
 
   async #checked({ definition, sources }: Evaluation): Promise<unknown> {
-    const { kernel, id } = this.#unit
-    this.#unit.offers = new Set([...sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!)))
+    const { unit, options } = this.#plan
+    const { kernel } = unit
+    unit.offers = new Set([...sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!)))
     if (definition.engines && !(await import("semver")).default.satisfies(kernel.version, definition.engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${definition.engines}, this is ${kernel.version}`)
-    return this.#unit.checkedOptions(definition, this.#options, (message) => { throw new KernelError("Invalid", `plugins.${id}.${message}`) })
+    return unit.checkedOptions(definition, options, (message) => { throw new KernelError("Invalid", `plugins.${unit.id}.${message}`) })
   }
 
   async #stage(generation: Generation): Promise<void> {
-    const { id, realm, state, offers, kernel } = this.#unit
+    const { id, realm, state, offers, kernel } = this.#plan.unit
     const { definition } = generation
     for (const service of definition.needs ?? []) if (!realm.table.service(service)) throw new Unavailable(service)
     state.stage(generation)
@@ -138,8 +141,7 @@ export class Transaction {
 
   /** One synchronous step: the table is another one when it returns, or it throws and nothing happened. */
   #commit(generation: Generation): void {
-    const unit = this.#unit
-    const candidate = this.#candidate
+    const { unit, candidate, kept } = this.#plan
     const { kernel, realm, live: old } = unit
     this.#validate(generation)
     const before = old?.allRows() ?? []
@@ -157,7 +159,7 @@ export class Transaction {
     }
     unit.gen = generation.gen
     unit.rest()
-    unit.remember({ candidate, hash: generation.evaluation.hash, sources: generation.evaluation.sources }, this.#kept !== undefined)
+    unit.remember({ candidate, hash: generation.evaluation.hash, sources: generation.evaluation.sources }, kept !== undefined)
     if (old) unit.retire(old)
     kernel.tellRows(realm, before, generation.allRows())
     const fact = { plugin: unit.id, gen: generation.gen, realm: realm.id, file: candidate.entry }
@@ -170,8 +172,7 @@ export class Transaction {
 
   /** No second provider of a service, and nothing taken away from who uses it by a file that only has the same id. */
   #validate({ services }: Generation): void {
-    const unit = this.#unit
-    const { entry, kind } = this.#candidate
+    const { unit, candidate: { entry, kind } } = this.#plan
     const { kernel, realm, live: old } = unit
     for (const service of services.keys()) {
       const rival = kernel.rival(unit, service)
@@ -184,28 +185,27 @@ export class Transaction {
 
   /** An asynchronous onCommit that rejects is a revert: a second, ordinary commit. */
   #awaitCommit(generation: Generation, pending: Promise<void>[]): void {
-    const { kernel, id } = this.#unit
+    const { unit, cause } = this.#plan
+    const { kernel } = unit
     kernel.busy(1)
-    within(kernel.clock, BOUNDS.onCommit, `onCommit of ${id}`, Promise.all(pending)).catch(async (error: unknown) => {
-      if (this.#unit.live === generation) await this.#unit.undo(`onCommit failed: ${messageOf(error)}`, this.#cause)
+    within(kernel.clock, BOUNDS.onCommit, `onCommit of ${unit.id}`, Promise.all(pending)).catch(async (error: unknown) => {
+      if (unit.live === generation) await unit.undo(`onCommit failed: ${messageOf(error)}`, cause)
     }).catch(() => { /* it cannot go back: the journal says why */ }).finally(() => kernel.busy(-1))
   }
 
   #fail(error: unknown): void {
-    const unit = this.#unit
+    const { unit, candidate: { entry }, kept, options, cause } = this.#plan
     const { kernel, realm } = unit
-    const { entry } = this.#candidate
     const evaluation = this.#evaluation
     const waitsFor = new Set([error instanceof Unavailable ? error.service : undefined, this.#generation?.unavailable].filter((service) => service !== undefined))
     const status = waitsFor.size ? "waiting" : this.#phase === "admit" ? "refused" : "failed"
     const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
-    const place = error instanceof LoadFailure ? error.place : (evaluation ?? unit.live?.evaluation)?.locate(error)
-    const stale = error instanceof LoadFailure ? error.stale : evaluation ? () => evaluation.stale() : (this.#stale ?? (() => true))
-    unit.failure = { entry, options: this.#options, watch: error instanceof LoadFailure ? error.watch : (evaluation?.watch() ?? [entry]), stale, waitsFor, clash: (error as { clash?: string }).clash }
+    const place = evaluation?.locate(error)
+    unit.failure = { entry, kept: kept?.hash, options, watched: evaluation?.watched ?? [entry], stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash }
     if (!unit.live) Object.assign(unit, { status, reason: message })
     // It may have come while this setup was on its way to call it.
     if (unit.mayGoOn) void unit.request("what it waited for came")
-    kernel.record(unit, { cause: this.#cause, outcome: status, gen: unit.gen + 1, phase: this.#phase, message, where: place?.where, frame: place?.frame, hash: evaluation?.hash, times: this.#times })
+    kernel.record(unit, { cause, outcome: status, gen: unit.gen + 1, phase: this.#phase, message, where: place?.where, frame: place?.frame, hash: evaluation?.hash, times: this.#times })
     const fact = { plugin: unit.id, gen: unit.gen + 1, realm: realm.id, file: entry }
     if (status !== "failed") kernel.tell(realm, "plugin.waiting", { ...fact, reason: message })
     else kernel.tell(realm, "plugin.failed", { ...fact, phase: this.#phase, message: place && !message.includes(place.where) ? `${place.where}: ${message}` : message, frame: place?.frame, kept: unit.live?.gen })

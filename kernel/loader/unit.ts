@@ -22,10 +22,10 @@ import { Transaction } from "./transaction.ts"
 export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never> }
 
 /** Why the last transaction failed, and what may cure it: other bytes, other options, a service that comes, a rival that goes. */
-export interface Failure { entry: string; options: unknown; watch: readonly string[]; stale(): boolean; waitsFor: ReadonlySet<string>; clash?: string }
+export interface Failure { entry: string; kept: string | undefined; options: unknown; watched: readonly string[]; stale(): boolean; waitsFor: ReadonlySet<string>; clash?: string }
 /** What it takes to evaluate a closure again; never the evaluation itself, which would hold its generation in memory. */
 export interface Good { candidate: Candidate; hash: string; sources: ReadonlyMap<string, string> }
-interface Wanted { cause: string; settle: number; back: boolean }
+interface Wanted { cause: string; settle: number; /** The generation to be undone. */ back: Generation | undefined }
 
 export class Unit {
   readonly kernel: Kernel
@@ -75,8 +75,8 @@ export class Unit {
   }
 
   /** Asks for a pass; the promise ends with it. The latest save wins over a candidate that is still coming up. */
-  request(cause: string, settle = 0, back = false): Promise<void> {
-    this.#wanted = { cause, settle, back: back || this.#wanted?.back === true }
+  request(cause: string, settle = 0, back?: Generation): Promise<void> {
+    this.#wanted = { cause, settle, back: back ?? this.#wanted?.back }
     if (this.#transaction?.outdated) this.#transaction.supersede()
     return (this.#running ??= this.#run())
   }
@@ -95,11 +95,14 @@ export class Unit {
     }
   }
 
-  async #pass({ cause, settle, back }: Wanted): Promise<void> {
+  async #pass(wanted: Wanted): Promise<void> {
     const { wants } = this.kernel
     const refusal = wants.refusal(this)
     if (refusal !== undefined) return this.leave("disabled", refusal)
     const candidates = wants.candidates(this)
+    const back = this.live !== undefined && this.live === wanted.back
+    const earlier = this.#good.findIndex(({ hash }) => hash !== this.live?.evaluation.hash)
+    if (back) this.#good.splice(0, earlier < 0 ? this.#good.length : earlier)
     const [good] = this.#good
     const before = good && { candidate: good.candidate, kept: good }
     // For what was undone stands what went before it; where nothing did, what it shadows.
@@ -107,7 +110,7 @@ export class Unit {
     const tries = back && before ? [before] : candidates.flatMap((candidate) => (this.#rejects(candidate) ? instead(candidate) : { candidate, kept: undefined }))
     const ousted = back && !before
     // What fails and has no last good version falls back to what it shadows as well.
-    for (const { candidate, kept } of tries) if ((await this.#attempt(candidate, kept, cause, settle)) || (this.live && !ousted)) return
+    for (const { candidate, kept } of tries) if ((await this.#attempt(candidate, kept, wanted)) || (this.live && !ousted)) return
     if (candidates.length === 0) this.leave("removed", "its file is gone")
     else if (ousted || tries.length === 0) this.leave("reverted", this.#undone, `${this.#undone} (no earlier version to go back to)`)
   }
@@ -118,15 +121,15 @@ export class Unit {
   }
 
   /** Gives whether this is, or has become, what is live. */
-  async #attempt(candidate: Candidate, kept: Good | undefined, cause: string, settle: number): Promise<boolean> {
+  async #attempt(candidate: Candidate, kept: Good | undefined, { cause, settle }: Wanted): Promise<boolean> {
     const { live, failure } = this
     const options = this.kernel.wants.options(this)
     const fresh = kept ? live?.evaluation.hash === kept.hash : live?.evaluation.entry === candidate.entry && !live.evaluation.stale()
     if (live && fresh && this.#takes(live, options)) return this.rest()
     if (live && this.pinned && !kept) return true
-    if (failure?.entry === candidate.entry && !failure.stale() && isDeepStrictEqual(failure.options, options) && !this.mayGoOn) return false
+    if (failure?.entry === candidate.entry && failure.kept === kept?.hash && !failure.stale() && isDeepStrictEqual(failure.options, options) && !this.mayGoOn) return false
     if (!live && !failure) this.status = "loading"
-    this.#transaction = new Transaction(this, candidate, kept, options, cause, settle, this.#undone)
+    this.#transaction = new Transaction({ unit: this, candidate, kept, undone: this.#undone, options, cause, settle })
     try { return await this.#transaction.run() } finally { this.#transaction = undefined }
   }
 
@@ -140,7 +143,6 @@ export class Unit {
   }
 
   checkedOptions(definition: Definition<never, never>, options: unknown, wrong: (message: string) => undefined): unknown {
-    if (!definition.options) return options ?? {}
     const checked = validate(definition.options, options ?? {})
     return checked.ok ? checked.value : wrong(checked.message)
   }
@@ -177,13 +179,11 @@ export class Unit {
   async undo(reason: string, cause = "undo"): Promise<void> {
     const { live } = this
     if (!live) throw new KernelError("Refused", `"${this.id}" is not live`)
-    const { entry, files, hash } = live.evaluation
-    const earlier = this.#good.findIndex((good) => good.hash !== hash)
-    this.#good.splice(0, earlier < 0 ? this.#good.length : earlier)
+    const { entry, files } = live.evaluation
     const again = this.#rejects({ entry })
     if (!again) this.#rejected.set(entry, new Map(files))
     this.#undone = reason
-    await this.request(cause, 0, true)
+    await this.request(cause, 0, live)
     if (this.live !== live) return
     if (!again) this.#rejected.delete(entry)
     throw new KernelError("Refused", `"${this.id}" cannot go back: ${this.kernel.control.journal(this.id).at(-1)?.message}`)
@@ -206,9 +206,9 @@ export class Unit {
 
   /** A service that it needs is gone: it waits, and comes back with it. */
   suspend(service: string): void {
-    const { entry, watch } = this.live!.evaluation
+    const { entry, hash, watched } = this.live!.evaluation
     this.leave("waiting", `waits for "${service}"`)
-    this.failure = { entry, options: this.kernel.wants.options(this), watch: watch(), stale: () => false, waitsFor: new Set([service]) }
+    this.failure = { entry, kept: this.#rejects({ entry }) ? hash : undefined, options: this.kernel.wants.options(this), watched, stale: () => false, waitsFor: new Set([service]) }
   }
 
   /** So many may serve out their leases at once; the oldest is forced first. */
@@ -222,7 +222,7 @@ export class Unit {
   }
 
   /** The files and directories whose change may change it. */
-  watched(): string[] { return [...(this.live?.evaluation.watch() ?? []), ...(this.failure?.watch ?? [])] }
+  watched(): string[] { return [...(this.live?.evaluation.watched ?? []), ...(this.failure?.watched ?? [])] }
 
   /** Ends with every generation closed, and whatever was coming up given up. */
   async close(): Promise<void> {

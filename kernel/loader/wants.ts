@@ -2,11 +2,11 @@
 import { existsSync, realpathSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import type { Root } from "../control.ts"
-import type { Definition } from "../instance.ts"
+import { definePlugin, type Definition } from "../instance.ts"
 import { KernelError } from "../errors.ts"
 import type { Realm } from "../registry/realm.ts"
 import { discover, RANKS } from "./discover.ts"
-import { evaluate, inline, type Evaluation } from "./evaluation.ts"
+import { Evaluation } from "./evaluation.ts"
 import type { Admitted, Workshop } from "./modules.ts"
 import type { Candidate, Good, Unit } from "./unit.ts"
 
@@ -94,23 +94,24 @@ export class Wants {
 
   #block({ id, realm }: Unit): unknown { return this.blocks.get(realm.id)?.[id] ?? this.blocks.get("root")?.[id] }
 
-  put(id: string, definition: Definition<never, never>, realm: Realm): void {
-    const serial = ++this.#serial
+  /** Without a definition: no longer. */
+  put(id: string, definition: Definition<never, never> | undefined, realm: Realm): void {
     const put = this.#put.get(realm.id) ?? new Map<string, Candidate>()
     this.#put.set(realm.id, put)
-    put.set(id, { id, entry: `put:${id}#${serial}`, kind: "host", rank: RANKS.host, root: "", guarded: false, definition: typeof definition === "function" ? { setup: definition } : definition })
+    if (!definition) put.delete(id)
+    else put.set(id, this.inline(id, definition))
   }
 
-  drop(id: string, realm: Realm): void { this.#put.get(realm.id)?.delete(id) }
+  /** Without a file, an entry is only a name for this very definition. */
+  inline(id: string, definition: Definition<never, never>): Candidate {
+    return { id, entry: `put:${id}#${++this.#serial}`, kind: "host", rank: RANKS.host, root: "", guarded: false, definition: definePlugin(definition) }
+  }
 
-  /** Evaluates a candidate anew; `kept` sources stand for what is on disk now. */
-  async load(candidate: Candidate, watch: (stale: () => boolean) => void, admitted?: Admitted, kept?: Good): Promise<Evaluation> {
-    if (candidate.definition) return inline(candidate.entry, candidate.definition)
+  /** A new evaluation, or the one that was made to learn whom this candidate is for. */
+  evaluation(candidate: Candidate, admitted?: Admitted, kept?: Good): Evaluation {
     const spare = this.#spare.get(candidate.entry)
     this.#spare.delete(candidate.entry)
-    if (spare && !kept && !spare.stale()) return spare
-    const evaluation = await evaluate(candidate, this.#workshop, watch, admitted, kept?.sources)
-    return kept ? { ...evaluation, hash: kept.hash } : evaluation
+    return spare && !kept && !spare.stale() ? spare : new Evaluation(candidate, this.#workshop, admitted, kept)
   }
 
   /** The roots' directories, those of open locations included. */

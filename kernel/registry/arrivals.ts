@@ -1,5 +1,5 @@
 /** Calls that wait for a service which is still coming up: they end when it is live, when nothing can bring it, or at a deadline. */
-import { deferred, within, type Clock } from "../clock.ts"
+import { within, type Clock } from "../clock.ts"
 import { Unavailable } from "../errors.ts"
 import type { Realm } from "./realm.ts"
 
@@ -12,7 +12,7 @@ export class Arrivals {
   constructor(clock: Clock) { this.#clock = clock }
 
   wait(realm: Realm, service: string, milliseconds: number): Promise<void> {
-    const { promise, resolve, reject } = deferred()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
     const arrival: Arrival = { realm, service, resolve, reject }
     this.#waiting.add(arrival)
     queueMicrotask(() => this.check())

@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util"
 import type { EventPolicy, ListenOptions, Meta, Row, RowChange, SlotPolicy } from "../instance.ts"
+import type { Schema } from "../vocabulary.ts"
 import type { Inbox } from "../bus/inbox.ts"
 import { nounOf } from "../bus/bus.ts"
 import { validate } from "../bus/validate.ts"
@@ -24,13 +25,13 @@ export function byOrder(a: Ordered, b: Ordered): number {
 
 export class Table {
   readonly #realm: Realm
-  #services = new Map<string, { generation: Generation; implementation: object } | undefined>()
-  #slots = new Map<string, readonly SlotRow[]>()
-  #listeners = new Map<string, readonly Listener[]>()
-  #audiences = new Map<string, readonly Inbox[]>()
-  #policies = new Map<string, EventPolicy | undefined>()
-  #invalid = new WeakSet<SlotRow>()
-  #views = new WeakMap<SlotRow, Row<any>>()
+  readonly #services = new Map<string, { generation: Generation; implementation: object } | undefined>()
+  readonly #slots = new Map<string, readonly SlotRow[]>()
+  readonly #listeners = new Map<string, readonly Listener[]>()
+  readonly #audiences = new Map<string, readonly Inbox[]>()
+  readonly #policies = new Map<string, EventPolicy | undefined>()
+  readonly #checked = new WeakMap<SlotRow, { schema: Schema; ok: boolean }>()
+  readonly #views = new WeakMap<SlotRow, Row<any>>()
 
   constructor(realm: Realm) { this.#realm = realm }
 
@@ -52,9 +53,9 @@ export class Table {
   /** A location sees the root's rows among its own. */
   rows(slot: string): readonly SlotRow[] {
     return cached(this.#slots, slot, () => {
-      const rows: SlotRow[] = [...(this.#realm.parent?.table.rows(slot) ?? [])]
-      for (const generation of this.#realm.live()) for (const row of generation.rows.get(slot)?.values() ?? []) if (this.#valid(row)) rows.push(row)
-      return rows.sort(byOrder)
+      const schema = this.slotPolicy(slot)?.schema
+      const own = this.#realm.live().flatMap((generation) => [...(generation.rows.get(slot)?.values() ?? [])].filter((row) => this.valid(row, schema)))
+      return [...(this.#realm.parent?.table.rows(slot) ?? []), ...own].sort(byOrder)
     })
   }
 
@@ -97,15 +98,15 @@ export class Table {
     return view
   }
 
-  /** An item that fails its slot's schema is left out alone, and its owner is told the field, once. */
-  #valid(row: SlotRow): boolean {
-    const schema = this.slotPolicy(row.slot)?.schema
-    if (!schema || this.#invalid.has(row)) return !this.#invalid.has(row)
+  /** An item that fails its slot's schema is left out alone, and its owner is told the field, once a schema. */
+  valid(row: SlotRow, schema = this.slotPolicy(row.slot)?.schema): boolean {
+    if (!schema) return true
+    const known = this.#checked.get(row)
+    if (known?.schema === schema) return known.ok
     const checked = validate(schema, row.item)
-    if (checked.ok) return true
-    this.#invalid.add(row)
-    row.generation.fault("throw", `${row.slot} ${row.key}`, new TypeError(`this ${row.slot} was left out: ${checked.message}`))
-    return false
+    this.#checked.set(row, { schema, ok: checked.ok })
+    if (!checked.ok) row.generation.fault("throw", `${row.slot} ${row.key}`, new TypeError(`this ${row.slot} was left out: ${checked.message}`))
+    return checked.ok
   }
 }
 

@@ -8,7 +8,8 @@ export interface Credential { provider: string; kind: "key"; secret: string; sou
 export interface CredentialInfo { provider: string; kind: "key"; source: "env" | "file"; /** Variable or file; never the secret. */ name: string; hint: string }
 
 export interface Auth {
-  get(provider: string): Promise<Credential | undefined>
+  /** `own`: methods of a plugin that is only coming up, whose rows count from its commit on. */
+  get(provider: string, own?: readonly AuthMethod[]): Promise<Credential | undefined>
   set(provider: string, secret: string): Promise<CredentialInfo>
   remove(provider: string): Promise<boolean>
   list(): Promise<CredentialInfo[]>

@@ -52,8 +52,8 @@ export function makeAuth(graft: Graft<AuthState>, vault: Vault, env: NodeJS.Proc
 
   return {
     methods,
-    async get(provider) {
-      for (const method of await methods()) {
+    async get(provider, own = []) {
+      for (const method of [...own, ...(await methods())]) {
         const found = method.provider === provider ? inEnvironment(method) : undefined
         if (found) return found
       }

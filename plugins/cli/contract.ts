@@ -21,9 +21,12 @@ export interface Terminal {
   /** stdout and stderr are the same screen. */
   readonly together: boolean
   readonly columns: number
+  readonly rows: number
   readonly directory: string
   /** Aborts at the first SIGINT, SIGTERM or SIGHUP, and when nobody reads any more. */
   readonly signal: AbortSignal
+  /** Asked at each SIGINT before the signal aborts: true when it was taken. */
+  trap(handler: () => boolean): () => void
 }
 
 export interface Cli {

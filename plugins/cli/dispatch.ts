@@ -3,6 +3,7 @@ import { messageOf, type Graft, type Row } from "graft"
 import { near } from "../lib/near.ts"
 import { UsageError } from "./arguments.ts"
 import type { Cli, Subcommand, Terminal } from "./contract.ts"
+import { comeUp } from "./notices.ts"
 import type { Screen } from "./screen.ts"
 import { table } from "./table.ts"
 import { openTerminal } from "./terminal.ts"
@@ -15,7 +16,7 @@ export function globals(argv: readonly string[]): { argv: string[]; color: boole
   const own = end < 0 ? [...argv] : argv.slice(0, end)
   const first = own.findIndex((word) => !word.startsWith("-"))
   const version = own.slice(0, first < 0 ? own.length : first).some((word) => word === "--version" || word === "-V")
-  const rest = own.filter((word) => !["--no-color", "--help", "-h", "--safe"].includes(word))
+  const rest = own.filter((word) => !["--no-color", "--help", "-h", "--safe", "--safe-mode"].includes(word))
   return { argv: [...rest, ...(end < 0 ? [] : argv.slice(end))], color: !own.includes("--no-color"), help: own.includes("--help") || own.includes("-h"), version }
 }
 
@@ -36,23 +37,27 @@ export function makeCli(graft: Graft, screen: Screen): Cli {
 }
 
 async function dispatch(graft: Graft, argv: readonly string[], terminal: Terminal, asked: { help: boolean; version: boolean }): Promise<number> {
+  if (asked.version) return terminal.out(`graft ${graft.kernel.version}\n`), EXIT.done
+  // Options alone are those of a conversation.
+  const [name, ...rest] = terminal.interactive && !asked.help && (argv[0]?.startsWith("-") ?? true) ? ["chat", ...argv] : argv
+  // What other plugins add is there once they are; what is there already need not wait.
+  if (name === undefined || name === "help" || !named(graft, name)) await comeUp(graft)
   // Whoever owns the command is not closed while it runs.
   using commands = graft.all("subcommand").pin()
-  const [name = terminal.interactive ? "chat" : undefined, ...rest] = argv
-  if (asked.version) return terminal.out(`graft ${graft.kernel.version}\n`), EXIT.done
+  if (name === "help" && rest[0] !== undefined) return help(find(commands.rows, rest[0]), terminal)
   if (name === undefined || name === "help") {
-    const wanted = name === "help" ? rest[0] : undefined
-    if (wanted !== undefined) return help(find(commands.rows, wanted), terminal)
-    ;(asked.help || name === "help" ? terminal.out : terminal.err)(overview(commands.rows))
-    return asked.help || name === "help" ? EXIT.done : EXIT.usage
+    const wanted = asked.help || name === "help"
+    ;(wanted ? terminal.out : terminal.err)(overview(commands.rows))
+    return wanted ? EXIT.done : EXIT.usage
   }
-  if (asked.help && argv.length === 0) return terminal.out(overview(commands.rows)), EXIT.done
   if (name.startsWith("-")) throw new UsageError(`unknown option ${name}; options follow a command (graft run ${name} …)`)
   const command = find(commands.rows, name)
   if (asked.help) return help(command, terminal)
   graft.emit("cli.started", { command: name, interactive: name === "chat" })
   return command.run(() => command.item.run(rest, terminal))
 }
+
+const named = (graft: Graft, name: string): boolean => graft.all("subcommand").rows().some(({ key }) => key === name)
 
 function find(rows: readonly Row<Subcommand>[], name: string): Row<Subcommand> {
   const row = rows.findLast(({ key }) => key === name)

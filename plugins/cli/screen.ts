@@ -3,18 +3,47 @@
  * code: an edit in mid-sentence goes on with the next word.
  */
 import { stripVTControlCharacters } from "node:util"
-import type { Interface } from "node:readline"
+import type { Line } from "./chat/editor.ts"
+import type { Keyboard } from "./chat/keyboard.ts"
+import type { Lines } from "./chat/lines.ts"
+import type { Page } from "./chat/page.ts"
 import type { Terminal } from "./contract.ts"
 import { endLine, type Piece, type View } from "./view.ts"
 
 /** A prompt of `graft run` that was given and is being worked on. */
 export interface Errand { session: string; after: number; started: number; model: string }
-/** An open conversation: its session, where its log was last read, and the line editor with what was typed. */
-export interface Talk { session?: string; cursor: number; reader?: Interface; /** Lines that were typed and are not yet taken. */ typed: string[]; greeted: boolean; left: boolean }
+
+/** An open conversation. */
+export interface Talk {
+  /** A person is there, who can be asked. */
+  answers: boolean
+  /** None before the first prompt. */
+  session?: string
+  /** The model that was asked for; a session knows its own. */
+  model?: string
+  /** The last event of the session that was shown. */
+  cursor: number
+  /** When the work that goes on was asked for. */
+  since: number
+  line: Line
+  /** What was being typed when a question came. */
+  aside?: Line
+  /** Newest first. */
+  history: string[]
+  page?: Page
+  keyboard?: Keyboard
+  lines?: Lines
+}
 
 export interface Screen { terminal?: Terminal; view?: View; errand?: Errand; talk?: Talk }
 
 export const newScreen = (): Screen => ({})
+
+/** The terminal is given back as it was. */
+export function closeScreen({ talk }: Screen): void {
+  talk?.keyboard?.close()
+  talk?.lines?.close()
+}
 
 /** Writes what the view gave. Text of a model is shown without its control characters; into a pipe it goes as it is. */
 export function put({ terminal, view }: Screen, pieces: readonly Piece[]): void {

@@ -10,7 +10,7 @@ export async function chooseSession(graft: Graft, directory: string, location: s
   return { session: changed ? await graft.session.update(old.id, { model: wanted.model }) : old, fresh: false }
 }
 
-async function byId(graft: Graft, id: string, location: string): Promise<Session> {
+export async function byId(graft: Graft, id: string, location: string): Promise<Session> {
   const exact = await graft.session.get(id)
   if (exact) return exact
   const near = (await graft.session.list({ location, limit: 200 })).filter((session) => session.id.startsWith(id) || session.id.endsWith(id))

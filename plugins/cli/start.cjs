@@ -2,7 +2,7 @@
  * Which host runs: the built one if its sources are still those it was built from, else one that is built now, else the
  * sources themselves. A stale one, never. What the host runs (the plugins) is compared by content in the kernel.
  */
-const { existsSync, readFileSync, renameSync, statSync, writeFileSync } = require("node:fs")
+const { readFileSync, renameSync, statSync, writeFileSync } = require("node:fs")
 const { join, resolve, sep } = require("node:path")
 const { pathToFileURL } = require("node:url")
 
@@ -36,7 +36,7 @@ async function choose() {
     if (!manifest) return void process.stderr.write(`graft: this install is not complete, dist/ is missing from ${home}: install it again (npm install -g graft)\n`)
     if (changed.path) process.stderr.write(`graft: ${join(home, changed.path)} is not what was built, and an installed package cannot be built anew: your change has no effect (take a checkout for that)\n`)
   } else if (changed) {
-    if (!existsSync(join(home, "node_modules/rolldown"))) return sources()
+    if (!canBuild()) return sources()
     if (manifest) process.stderr.write(`graft: ${changed.path} changed; building …\n`)
     try {
       manifest = await build(changed.part)
@@ -54,6 +54,14 @@ async function build(part) {
   const { build, buildHost } = await import(pathToFileURL(join(home, "scripts/build.ts")).href)
   await (part === "host" ? buildHost() : build())
   return read()
+}
+
+function canBuild() {
+  try {
+    return require.resolve("rolldown") !== ""
+  } catch {
+    return false
+  }
 }
 
 function sources() {

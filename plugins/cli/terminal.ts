@@ -19,7 +19,13 @@ export function openTerminal(options: { color: boolean; insist(): void }): OpenT
   const color = !plain && stdout.isTTY && stderr.isTTY
   const stop = new AbortController()
 
-  const interrupt = () => (stop.signal.aborted ? options.insist() : stop.abort())
+  let trapped: (() => boolean) | undefined
+
+  const interrupt = (signal: NodeJS.Signals) => {
+    if (signal === "SIGINT" && trapped?.()) return
+    if (stop.signal.aborted) options.insist()
+    else stop.abort()
+  }
   // A reader that went away (| head) is no error.
   const broken = (error: NodeJS.ErrnoException) => { if (error.code === "EPIPE" || error.code === "EIO") stop.abort() }
   for (const signal of SIGNALS) process.on(signal, interrupt)
@@ -31,7 +37,12 @@ export function openTerminal(options: { color: boolean; insist(): void }): OpenT
     paint: (style, text) => (color ? styleText(style, text, { validateStream: false }) : text),
     ask: (question, { secret = false } = {}) => ask(question, secret, stop.signal),
     input: stdin, color, cursor: !plain && stdout.isTTY, interactive: stdin.isTTY && stdout.isTTY, together: stdout.isTTY && stderr.isTTY,
-    get columns() { return stdout.columns ?? 80 },
+    get columns() { return stdout.columns || 80 },
+    get rows() { return stdout.rows || 24 },
+    trap(handler) {
+      trapped = handler
+      return () => { if (trapped === handler) trapped = undefined }
+    },
     directory: process.cwd(),
     signal: stop.signal,
     get interrupted() { return stop.signal.aborted },

@@ -3,9 +3,10 @@
  * order; deltas only run ahead of them, so what a lost delta would have shown, the next durable chunk shows.
  */
 import type { SessionFacts } from "../session/contract.ts"
+import type { Style } from "./contract.ts"
 import { duration, oneLine } from "./table.ts"
 
-export interface Piece { to: "out" | "err"; text: string; style?: "dim" | "red" | "yellow" | "green" }
+export interface Piece { to: "out" | "err"; text: string; style?: Style }
 interface PartView { kind: "text" | "reasoning"; /** Characters shown, and characters that the log has. */ shown: number; logged: number; /** Deltas that came before the log knew the part. */ ahead: string; started: boolean }
 interface CallView { name: string; input: string }
 
@@ -14,18 +15,22 @@ export interface View {
   session: string
   /** Deltas are shown as they come; else only durable chunks, which never differ from the log. */
   live: boolean
-  /** What the model thinks is shown too, and tool calls as they start. */
-  wordy: boolean
+  /** What the model thinks is shown too. */
+  thinking: boolean
+  /** Tool calls are shown as they start. */
+  starts: boolean
   quiet: boolean
   /** stdout stands at the start of a line. */
   fresh: boolean
+  /** The part that was written last. */
+  last: string
   parts: Map<string, PartView>
   calls: Map<string, CallView>
   /** The last thing that the model said. */
   text: string
 }
 
-export const newView = (session: string, options: { live?: boolean; wordy?: boolean; quiet?: boolean } = {}): View => ({ session, live: options.live ?? false, wordy: options.wordy ?? false, quiet: options.quiet ?? false, fresh: true, parts: new Map(), calls: new Map(), text: "" })
+export const newView = (session: string, options: { live?: boolean; thinking?: boolean; starts?: boolean; quiet?: boolean } = {}): View => ({ session, live: false, thinking: false, starts: false, quiet: false, ...options, fresh: true, last: "", parts: new Map(), calls: new Map(), text: "" })
 
 /** One durable event. */
 export function show(view: View, type: string, data: unknown): Piece[] {
@@ -42,7 +47,7 @@ export function showDelta(view: View, { message, part, kind, text }: { message: 
     return []
   }
   state.shown += text.length
-  return write(view, state, text)
+  return write(view, keyOf(message, part), state, text)
 }
 
 type Render = { [T in keyof SessionFacts]?: (view: View, data: SessionFacts[T]) => Piece[] }
@@ -53,7 +58,7 @@ const RENDER = {
     const { ahead } = state
     Object.assign(state, { started: true, ahead: "", shown: ahead.length })
     if (kind === "text") view.text = ""
-    return ahead ? write(view, state, ahead) : []
+    return ahead ? write(view, keyOf(message, part), state, ahead) : []
   },
   "message.part.appended": (view, { message, part, text }) => {
     const state = partOf(view, message, part, "text")
@@ -62,13 +67,13 @@ const RENDER = {
     const missing = state.logged - state.shown
     if (missing <= 0) return []
     state.shown = state.logged
-    return write(view, state, text.slice(-missing))
+    return write(view, keyOf(message, part), state, text.slice(-missing))
   },
   "message.part.settled": (view, { message, part, text }) => {
     const state = partOf(view, message, part, "text")
     view.parts.delete(keyOf(message, part))
     if (text !== undefined && state.kind === "text") view.text = text
-    if (text !== undefined && state.shown === 0) return [...write(view, state, text), ...endLine(view)]
+    if (text !== undefined && state.shown === 0) return [...write(view, keyOf(message, part), state, text), ...endLine(view)]
     return endLine(view)
   },
   "message.settled": (view, { message }) => {
@@ -81,7 +86,7 @@ const RENDER = {
   },
   "tool.started": (view, { call }) => {
     const known = view.calls.get(call)
-    return view.wordy && known ? line(view, `… ${known.name} ${subject(known.input)}`, "dim") : []
+    return view.starts && known ? line(view, `… ${known.name} ${subject(known.input)}`, "dim") : []
   },
   "tool.settled": (view, { call, outcome, output, title, milliseconds }) => {
     const known = view.calls.get(call)
@@ -89,7 +94,7 @@ const RENDER = {
     const what = `${known?.name ?? "tool"} ${title === undefined ? subject(known?.input ?? "") : oneLine(title, 80)}`.trimEnd()
     const time = milliseconds === undefined ? "" : ` (${duration(milliseconds)})`
     if (outcome === "ok") return line(view, `✓ ${what}${time}`, "green")
-    return line(view, `✗ ${what}: ${outcome}${time}${output ? `: ${oneLine(output, 120)}` : ""}`, outcome === "interrupted" ? "yellow" : "red")
+    return line(view, `✗ ${what}: ${outcome}${time}${output && outcome !== "interrupted" ? `: ${oneLine(output, 120)}` : ""}`, outcome === "interrupted" ? "yellow" : "red")
   },
   "provider.attempt.retry.scheduled": (view, { delay, n, error }) => line(view, `trying again in ${duration(delay)} (try ${n}): ${oneLine(error.message, 160)}`, "yellow"),
   "activity.settled": (view, { note }) => (note ? line(view, oneLine(note, 200), "yellow") : []),
@@ -104,10 +109,12 @@ function partOf(view: View, message: string, part: string, kind: PartView["kind"
   return state
 }
 
-function write(view: View, { kind }: PartView, text: string): Piece[] {
-  if (kind === "reasoning" && !view.wordy) return []
+function write(view: View, key: string, { kind }: PartView, text: string): Piece[] {
+  if (kind === "reasoning" && !view.thinking) return []
+  const pieces = view.last === key ? [] : endLine(view)
+  view.last = key
   view.fresh = text.endsWith("\n")
-  return [kind === "text" ? { to: "out", text } : { to: "out", text, style: "dim" }]
+  return [...pieces, kind === "text" ? { to: "out", text } : { to: "out", text, style: "dim" }]
 }
 
 export function endLine(view: View): Piece[] {

@@ -5,6 +5,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 export interface NewEvent { type: string; version?: number; data: Json; /** Prefixed, sortable; made when absent. The same id with the same content is a no-op, with other content `eventlog.divergent`. */ id?: string; causation?: string; correlation?: string }
 
+/** `epoch` is the aggregate's at that time, whoever appended: along `seq` it never falls. */
 export interface StoredEvent { aggregate: string; seq: number; position: number; id: string; type: string; version: number; epoch: number; actor: string; created: number; causation?: string; correlation?: string; data: Json }
 
 export interface Append {
@@ -22,10 +23,10 @@ export interface Append {
   /** Extra writes in the same transaction, e.g. a claim. */
   writes?: readonly Statement[]
 }
-export interface Appended { first: number; last: number; cursor: string; /** The command had been done before; nothing was appended. */ repeated: boolean }
+export interface Appended { first: number; last: number; cursor: string; /** The command, or these very events, had been appended before; nothing was now. */ repeated: boolean }
 export interface Page { events: StoredEvent[]; next: string; head: number }
 
-/** A read model: tables made by `migrations`, kept by `project`, in the transaction of the append. */
+/** A read model: tables made by `migrations`, kept by `project`, in the transaction of the append. One that comes late catches up first. */
 export interface Projection {
   id: string
   types: readonly string[]
@@ -36,8 +37,17 @@ export interface Projection {
   project(event: StoredEvent): readonly Statement[]
 }
 
-/** Errors carry `code`: `eventlog.fenced`, `eventlog.replica`, `eventlog.divergent`, `eventlog.conflict`, `eventlog.unknown` (no such aggregate), `eventlog.cursor` (other log, or ahead of head). */
+/** How data of version `from` reads in the next version. Pure. Applied whenever an event is read or projected again; types that nobody knows pass as they are. */
+export interface Upcast { type: string; from: number; upcast(data: Json): Json }
+
+/**
+ * Errors carry `code`: `eventlog.fenced` (another owner took over, or there was no epoch where one is needed),
+ * `eventlog.owned`, `eventlog.replica`, `eventlog.divergent`, `eventlog.conflict`, `eventlog.unknown` (no such aggregate or
+ * projection), `eventlog.cursor` (other log, or ahead of head), `eventlog.invalid`, `eventlog.projection` (one threw); and
+ * those of the store.
+ */
 export interface EventLog {
+  /** When one of an owner's appends is refused, those that it had already made after it are refused with the same error. */
   append(batch: Append): Promise<Appended>
   /** `after` is an exclusive cursor `logId:seq` (or a bare seq); default the start; `limit` default 512, at most 4,096. */
   read(query: { aggregate: string; after?: string | number; limit?: number; types?: readonly string[] }): Promise<Page>
@@ -55,6 +65,6 @@ export interface EventLog {
 
 declare module "graft" {
   interface Services { eventlog: EventLog }
-  interface Slots { projection: Projection }
+  interface Slots { projection: Projection; upcast: Upcast }
   interface Events { "eventlog.appended": Notify<{ aggregate: string; head: number; types: string[] }> }
 }

@@ -17,7 +17,8 @@ export const providerFetch: typeof fetch = async (input, init) => {
   const text = location === null ? withoutSecrets(await textOf(response, MOST_BYTES), init?.headers) : redirected(location, String(input instanceof Request ? input.url : input))
   const headers = new Headers(response.headers)
   for (const name of ["content-encoding", "content-length"]) headers.delete(name)
-  return new Response(text, { status: Math.max(response.status, 300), statusText: response.statusText, headers })
+  // A 304 that nobody asked for can have no text.
+  return new Response(text, { status: response.status === 304 ? 502 : response.status, statusText: response.statusText, headers })
 }
 
 /** The beginning of a body; the rest is not read. */

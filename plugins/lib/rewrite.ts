@@ -27,7 +27,7 @@ export class RewriteError extends Error {
  * `edit` gets the text (undefined: there is no file) and gives the new one, or undefined where nothing is to change; what
  * it throws passes through. A new file is private (0600, its directory 0700), another one keeps its mode.
  */
-export async function rewrite(file: string, edit: (text: string | undefined) => string | undefined | Promise<string | undefined>): Promise<void> {
+export async function rewrite(file: string, edit: (text: string | undefined) => string | undefined | Promise<string | undefined>, { mode }: { mode?: number } = {}): Promise<void> {
   const target = await targetOf(file)
   await mkdir(dirname(target), { recursive: true, mode: 0o700 }).catch(unwritable(file))
   await alone(target, async () => {
@@ -35,7 +35,7 @@ export async function rewrite(file: string, edit: (text: string | undefined) => 
       const before = await read(target)
       const next = await edit(before)
       if (next === undefined || next === before) return
-      if (await replace(target, before, next)) return
+      if (await replace(target, before, next, mode)) return
       if (attempt === ATTEMPTS) throw new RewriteError("rewrite.busy", `${file} is being changed by somebody else again and again; nothing was written`)
     }
   })
@@ -59,10 +59,10 @@ async function read(target: string): Promise<string | undefined> {
 }
 
 /** False when the file is not what was read any more. */
-async function replace(target: string, before: string | undefined, next: string): Promise<boolean> {
+async function replace(target: string, before: string | undefined, next: string, wanted: number | undefined): Promise<boolean> {
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}`)
   try {
-    const mode = before === undefined ? 0o600 : (await stat(target)).mode & 0o7777
+    const mode = wanted ?? (before === undefined ? 0o600 : (await stat(target)).mode & 0o7777)
     {
       await using file = await open(temporary, "wx", 0o600)
       await file.writeFile(next)

@@ -4,10 +4,12 @@
  * unclear line is asked about (demand.md asks 26, 27).
  */
 
-/** `text` is the command as its rules see it: words unquoted, joined by one space; `head` is where its name stands, after its assignments (-1: there is none). */
+import { isAbsolute } from "node:path"
+import { runsMore, setsMore } from "./programs.ts"
+
+/** `text` is the command as its rules see it: words unquoted unless they hold a space, joined by one; `head` is where its name stands, after its assignments (-1: there is none). */
 export interface SimpleCommand { name: string; head: number; words: readonly string[]; text: string }
-/** `moves`: it changes directory, so that a relative redirect could lead anywhere. */
-export interface CommandLine { commands: readonly SimpleCommand[]; writes: readonly string[]; moves: boolean; unclear?: string }
+export interface CommandLine { commands: readonly SimpleCommand[]; writes: readonly string[]; unclear?: string }
 
 const MAX_LENGTH = 8_192
 const MAX_DEPTH = 8
@@ -41,7 +43,7 @@ class Reader {
   constructor(text: string) { this.#text = text }
 
   result(): CommandLine {
-    return { commands: this.#commands, writes: this.#writes, moves: this.#commands.some(({ name }) => MOVERS.has(name)) }
+    return { commands: this.#commands, writes: this.#writes }
   }
 
   readAll(): void {
@@ -49,6 +51,8 @@ class Reader {
     if (/[^\P{C}\t\n]|[^\P{Z} ]/u.test(this.#text)) throw new Unclear("control characters or unusual spaces")
     this.#list(undefined, 0)
     if (this.#commands.length === 0 && this.#writes.length === 0) throw new Unclear("no command")
+    const astray = this.#commands.some(({ name }) => MOVERS.has(name)) ? this.#writes.find((target) => !isAbsolute(target)) : undefined
+    if (astray !== undefined) throw new Unclear(`it changes directory, and writes ${astray}`)
   }
 
   /** Commands up to `end` (")" or "`") or the end of the text. */
@@ -99,10 +103,13 @@ class Reader {
     this.#at += operator[0].length
     while (this.#text[this.#at] === " " || this.#text[this.#at] === "\t") this.#at++
     const char = this.#text[this.#at]
+    // Closed: what follows is a word of its own, though nothing stands between.
+    if (kind.endsWith("&") && char === "-") return void this.#at++
     if (char === undefined || /[\n;&|<>()]/.test(char) || char === end) throw new Unclear("a redirect without a file")
     const target = this.#word(depth, end)
-    if (kind.endsWith("&") && /^(\d+|-)$/.test(target.text)) return
-    if (target.expands || target.text === "" || /^\/dev\/(tcp|udp)\//.test(target.text)) throw new Unclear("a redirect whose file is not certain")
+    if (kind.endsWith("&") && /^\d+$/.test(target.text)) return
+    // What stands after >& is expanded twice: quotes around it keep nothing back.
+    if (target.expands || (kind.endsWith("&") && !target.plain) || target.text === "" || /^\/dev\/(tcp|udp)\//.test(target.text)) throw new Unclear("a redirect whose file is not certain")
     if (kind === "<" || HARMLESS.has(target.text)) return
     this.#writes.push(target.text)
   }
@@ -204,12 +211,18 @@ class Reader {
     const values = words.map((word) => word.text)
     const head = words.findIndex((word) => !/^[A-Za-z_]\w*(\[[^\]]*\])?\+?=/.test(word.text))
     const name = head < 0 ? "" : values[head]!
-    this.#commands.push({ name: baseName(name), head, words: values, text: values.join(" ") })
+    this.#commands.push({ name: baseName(name), head, words: values, text: values.map(quoted).join(" ") })
+    for (const word of values.slice(0, head < 0 ? undefined : head)) refuse(setsMore(word))
     if (head < 0) return
     if (!words[head]!.plain || !/^[\w./+@%:,-]+$/.test(name)) throw new Unclear("a command whose name is not certain")
-    const reason = runsMore(baseName(name), values.slice(head + 1))
-    if (reason) throw new Unclear(reason)
+    refuse(runsMore(baseName(name), values.slice(head + 1)))
   }
 }
 
+function refuse(reason: string | undefined): void {
+  if (reason !== undefined) throw new Unclear(reason)
+}
+
 const baseName = (name: string): string => name.slice(name.lastIndexOf("/") + 1)
+/** A word with a space in it is not two words. */
+const quoted = (word: string): string => (word === "" || /\s/.test(word) ? `'${word}'` : word)

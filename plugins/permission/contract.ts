@@ -30,6 +30,7 @@ declare module "graft" {
   interface Events {
     "permission.asked": Notify<PendingAsk>
     "permission.replied": Notify<{ id: string; reply: Reply | "interrupted"; session?: string }>
+    /** Asked after the rules, unless they deny: an answer is the verdict. */
     "permission.evaluate": Decide<PermissionAsk, Verdict>
   }
 }

@@ -1,17 +1,24 @@
 /** The service: gathers the rules of every layer, lets hooks answer, and puts to a person what is left to ask. */
 import { homedir } from "node:os"
 import type { Graft } from "graft"
+import { locate } from "../lib/confine.ts"
 import { askId, type AskState, type Asks, type End } from "./asks.ts"
-import type { Answer, PendingAsk, Permission, PermissionAsk, Verdict } from "./contract.ts"
-import { defaultRules, judge, parseRule, type Effect, type Rule, type RuleLayer } from "./rules.ts"
+import type { Answer, PendingAsk, Permission, PermissionAsk, Reply, Verdict } from "./contract.ts"
+import { resolved } from "./places.ts"
+import { defaultRules, judge, parseRule, writesOf, type Effect, type Rule, type RuleLayer } from "./rules.ts"
 import type { SavedAnswers } from "./saved.ts"
 
-/** `permission.unknown`: no such ask is open. */
+/** `permission.unknown`: no such ask is open. `permission.reply`: that is no answer. */
 export class PermissionError extends Error {
-  readonly code = "permission.unknown"
+  readonly code: "permission.unknown" | "permission.reply"
+  constructor(code: PermissionError["code"], message: string) {
+    super(message)
+    this.code = code
+  }
 }
 
 const EFFECTS: readonly Effect[] = ["deny", "ask", "allow"]
+const REPLIES: readonly Reply[] = ["once", "always", "deny"]
 
 export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, saved: SavedAnswers): Permission {
   const someoneAnswers = () => [...graft.all("face")].some((face) => face.answers)
@@ -34,8 +41,15 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
     return [...(await configured()), ...answers.flatMap((text) => parseRule(text, "allow", "saved", "saved") ?? []), ...defaultRules]
   }
 
+  /** Where the files that a command line writes really lie. What cannot be told is taken as it is written. */
+  async function realWrites(ask: PermissionAsk): Promise<(path: string) => string> {
+    if (ask.action !== "bash") return (path) => path
+    const real = new Map(await Promise.all(writesOf(ask, location).map(async (path) => [path, await locate(path, location).then((place) => place.real, () => path)] as const)))
+    return (path) => real.get(path) ?? path
+  }
+
   async function evaluate(ask: PermissionAsk): Promise<Verdict> {
-    const verdict = judge(ask, await rules(), location)
+    const verdict = judge(ask, (await rules()).flatMap((rule) => resolved(rule, location)), location, await realWrites(ask))
     if (verdict.effect === "deny") return verdict
     const hooked = await graft.decide("permission.evaluate", ask)
     return hooked ? { ...hooked, ...(hooked.effect === "ask" ? { suggest: hooked.suggest ?? verdict.suggest } : {}) } : verdict
@@ -72,8 +86,9 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
     },
     async pending() { return asks.list() },
     async reply(id, reply) {
+      if (!REPLIES.includes(reply)) throw new PermissionError("permission.reply", `"${String(reply)}" is no answer: ${REPLIES.join(", ")} are`)
       const ask = asks.get(id)
-      if (!ask) throw new PermissionError(`no question "${id}" is open; it may have been answered or interrupted`)
+      if (!ask) throw new PermissionError("permission.unknown", `no question "${id}" is open; it may have been answered or interrupted`)
       if (reply === "always" && ask.rule) await saved.add(location, ask.rule)
       asks.end(id, reply)
       graft.emit("permission.replied", { id, reply, session: ask.session })

@@ -45,3 +45,5 @@ export const precision = (pattern: string): number => tokens(pattern).filter((to
 export const isExact = (pattern: string): boolean => !tokens(pattern).includes(ANY)
 /** A pattern that means exactly this text. */
 export const exactly = (text: string): string => text.replace(/[\\*]/g, "\\$&")
+/** The text that a pattern without a star means. */
+export const literally = (pattern: string): string => pattern.replace(/\\([\\*])/g, "$1")

@@ -1,73 +1,69 @@
 /** The answers that were given for good ("always"), by project: one private JSON file, shared by every process of this home. */
-import { randomBytes } from "node:crypto"
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises"
-import { dirname } from "node:path"
+import { rename } from "node:fs/promises"
 import * as v from "valibot"
+import { messageOf } from "graft"
+import { PrivateFile, type Content } from "../lib/privatefile.ts"
 
 const File = v.record(v.string(), v.array(v.string()))
 type Answers = v.InferOutput<typeof File>
+/** `broken`: the file says something, but nobody knows what. */
+interface Parsed { content: Content | undefined; answers: Answers; broken: boolean }
 
 export class SavedAnswers {
-  readonly #file: string
+  readonly #file: PrivateFile
   readonly #warn: (message: string) => void
-  #read: { stamp: string; answers: Answers; broken: boolean } | undefined
-  #writing: Promise<unknown> = Promise.resolve()
+  #parsed: Parsed = { content: undefined, answers: {}, broken: false }
+  #unreadable = false
 
-  constructor(file: string, warn: (message: string) => void) {
-    this.#file = file
+  constructor(path: string, warn: (message: string) => void) {
+    this.#file = new PrivateFile(path)
     this.#warn = warn
   }
 
+  /** What cannot be read allows nothing. */
   async rules(location: string): Promise<readonly string[]> {
-    return (await this.#load()).answers[location] ?? []
-  }
-
-  async add(location: string, rule: string): Promise<void> {
-    await this.#change((answers) => ({ ...answers, [location]: [...new Set([...(answers[location] ?? []), rule])] }))
-  }
-
-  async remove(location: string, rule: string): Promise<boolean> {
-    if (!(await this.rules(location)).includes(rule)) return false
-    await this.#change((answers) => ({ ...answers, [location]: (answers[location] ?? []).filter((saved) => saved !== rule) }))
-    return true
-  }
-
-  /** Read again only when the file changed: another process may have saved an answer. */
-  async #load(): Promise<{ answers: Answers; broken: boolean }> {
-    const status = await stat(this.#file, { bigint: true }).catch(() => undefined)
-    const stamp = status ? `${status.ino}:${status.size}:${status.mtimeNs}` : ""
-    if (this.#read?.stamp === stamp) return this.#read
-    this.#read = { stamp, ...(status ? this.#parse(await readFile(this.#file, "utf8")) : { answers: {}, broken: false }) }
-    return this.#read
-  }
-
-  #parse(text: string): { answers: Answers; broken: boolean } {
     try {
-      return { answers: v.parse(File, JSON.parse(text)), broken: false }
+      const { answers } = this.#parse(await this.#file.read())
+      this.#unreadable = false
+      return Object.hasOwn(answers, location) ? answers[location]! : []
     } catch (error) {
-      this.#warn(`${this.#file} cannot be read (${error instanceof Error ? error.message : String(error)}): no saved answer holds; it is kept as it is until the next one is saved, and then beside it as .broken`)
-      return { answers: {}, broken: true }
+      if (!this.#unreadable) this.#warn(`${messageOf(error)}: no saved answer holds`)
+      this.#unreadable = true
+      return []
     }
   }
 
-  /** One change at a time; written beside, synced, renamed. */
-  #change(edit: (answers: Answers) => Answers): Promise<void> {
-    const work = this.#writing.then(async () => {
-      const { answers, broken } = await this.#load()
-      await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
-      if (broken) await rename(this.#file, `${this.#file}.broken`)
-      const temporary = `${this.#file}.${randomBytes(6).toString("hex")}`
-      try {
-        await using file = await open(temporary, "wx", 0o600)
-        await file.writeFile(`${JSON.stringify(edit(answers), null, 2)}\n`)
-        await file.sync()
-      } catch (error) {
-        await rm(temporary, { force: true })
-        throw error
-      }
-      await rename(temporary, this.#file)
+  async add(location: string, rule: string): Promise<void> {
+    await this.#change(location, (rules) => (rules.includes(rule) ? undefined : [...rules, rule]))
+  }
+
+  async remove(location: string, rule: string): Promise<boolean> {
+    let removed = false
+    await this.#change(location, (rules) => {
+      removed = rules.includes(rule)
+      return removed ? rules.filter((saved) => saved !== rule) : undefined
     })
-    this.#writing = work.catch(() => {})
-    return work
+    return removed
+  }
+
+  #change(location: string, edit: (rules: readonly string[]) => string[] | undefined): Promise<void> {
+    return this.#file.change(async (content) => {
+      const { answers, broken } = this.#parse(content)
+      const rules = edit(Object.hasOwn(answers, location) ? answers[location]! : [])
+      if (!rules) return undefined
+      if (broken) await rename(this.#file.path, `${this.#file.path}.broken`)
+      return `${JSON.stringify({ ...answers, [location]: rules }, null, 2)}\n`
+    })
+  }
+
+  #parse(content: Content | undefined): Parsed {
+    if (content === this.#parsed.content) return this.#parsed
+    try {
+      this.#parsed = { content, answers: content ? v.parse(File, JSON.parse(content.text)) : {}, broken: false }
+    } catch (error) {
+      this.#warn(`${this.#file.path} cannot be read (${messageOf(error)}): no saved answer holds; it is kept as it is until the next one is saved, and then beside it as .broken`)
+      this.#parsed = { content, answers: {}, broken: true }
+    }
+    return this.#parsed
   }
 }

@@ -3,7 +3,7 @@ import * as v from "valibot"
 import { definePlugin } from "graft"
 import { makeDemo, MODEL, PROVIDER } from "./language-model.ts"
 
-const Options = v.strictObject({ delay: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1_000)), 0) })
+const Options = v.strictObject({ delay: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1_000)), 0), about: v.optional(v.boolean(), true) })
 
 export default definePlugin<unknown, v.InferOutput<typeof Options>>({
   per: "location",
@@ -11,6 +11,6 @@ export default definePlugin<unknown, v.InferOutput<typeof Options>>({
   setup(graft) {
     graft.onOptions(() => {})
     graft.add("model", { id: MODEL, provider: PROVIDER, name: "Demo (rules, no model)", capabilities: { tools: true, parallelTools: true, reasoning: true }, cost: { input: 0, output: 0 }, status: "active" })
-    graft.add("provider", { id: PROVIDER, name: "Built-in demo", ready: true, rank: 0, defaultModel: MODEL, languageModel: () => makeDemo(() => graft.options.delay) })
+    graft.add("provider", { id: PROVIDER, name: "Built-in demo", ready: true, rank: 0, defaultModel: MODEL, languageModel: () => makeDemo(() => graft.options.delay, () => graft.options.about) })
   },
 })

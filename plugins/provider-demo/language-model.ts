@@ -8,8 +8,8 @@ export const MODEL = "demo"
 /** Characters a piece of streamed tool input. */
 const PIECE = 12
 
-/** `delay` is the time between two parts, in milliseconds. */
-export function makeDemo(delay: () => number): LanguageModelV4 {
+/** `delay` is the time between two parts, in milliseconds; `about`: each answer ends with what this is. */
+export function makeDemo(delay: () => number, about: () => boolean = () => true): LanguageModelV4 {
   return {
     specificationVersion: "v4",
     provider: PROVIDER,
@@ -17,11 +17,11 @@ export function makeDemo(delay: () => number): LanguageModelV4 {
     supportedUrls: {},
     async doStream(options) {
       options.abortSignal?.throwIfAborted()
-      return { stream: ReadableStream.from(paced(partsOf(options), delay(), options.abortSignal)) }
+      return { stream: ReadableStream.from(paced(partsOf(options, about()), delay(), options.abortSignal)) }
     },
     async doGenerate(options) {
       options.abortSignal?.throwIfAborted()
-      const { reasoning, text, calls } = replyFor(options)
+      const { reasoning, text, calls } = replyFor(options, about())
       return {
         content: [
           ...(reasoning ? [{ type: "reasoning" as const, text: reasoning }] : []),
@@ -34,14 +34,14 @@ export function makeDemo(delay: () => number): LanguageModelV4 {
   }
 }
 
-function replyFor(options: LanguageModelV4CallOptions): Reply {
+function replyFor(options: LanguageModelV4CallOptions, about: boolean): Reply {
   const tools = options.toolChoice?.type === "none" ? [] : (options.tools ?? [])
-  const reply = replyTo(options.prompt, new Set(tools.map(({ name }) => name)))
+  const reply = replyTo(options.prompt, new Set(tools.map(({ name }) => name)), about)
   return options.reasoning === "none" ? { ...reply, reasoning: "" } : reply
 }
 
-export function* partsOf(options: LanguageModelV4CallOptions): Generator<LanguageModelV4StreamPart> {
-  const reply = replyFor(options)
+export function* partsOf(options: LanguageModelV4CallOptions, about = true): Generator<LanguageModelV4StreamPart> {
+  const reply = replyFor(options, about)
   yield { type: "stream-start", warnings: [] }
   yield { type: "response-metadata", id: `demo_${options.prompt.length}`, modelId: MODEL }
   if (reply.reasoning) {

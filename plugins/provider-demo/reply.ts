@@ -19,7 +19,7 @@ const CALL = /^demo_\d+_(\d+)_(\d+)$/
 export const ABOUT = "This is Graft's built-in demo: rules, not a language model. For a real one run `graft auth login anthropic` (or `openai`), set ANTHROPIC_API_KEY or OPENAI_API_KEY, or name an OpenAI-compatible URL in the config."
 export const CAPABILITIES = RULES.map(({ example, does }) => `- \`${example}\`: ${does}`).join("\n")
 
-export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<string>): Reply {
+export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<string>, about = true): Reply {
   const { request, since } = lastRequest(prompt)
   const understood = understand(request)
   const { done, rounds } = whatWasDone(since, understood)
@@ -32,7 +32,7 @@ export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<stri
     if (calls.length > 0) return { reasoning: reasons(understood, rounds, calls.length), text: made.map(({ says }) => says).join(" "), calls }
   }
   const left = stopped ? understood.stages.slice(rounds).flat() : []
-  return { reasoning: reasons(understood, rounds, 0), text: answer(understood, done, left, missing), calls: [] }
+  return { reasoning: reasons(understood, rounds, 0), text: answer(understood, done, left, missing, about), calls: [] }
 }
 
 /** What the person asked last, and everything after it. Messages that came together are one request. */
@@ -76,7 +76,7 @@ function reasons({ rules, unknown, stages }: Understood, rounds: number, calls: 
   return `${matched} No call is left to make, so I answer from the results.`
 }
 
-function answer({ unknown, rules }: Understood, done: readonly Done[], left: readonly Step[], missing: readonly string[]): string {
+function answer({ unknown, rules }: Understood, done: readonly Done[], left: readonly Step[], missing: readonly string[], about: boolean): string {
   if (rules.length === 0) return `I understand only a small set of requests, and this is none of them. I can do this, also several at once with "and", or one after the other with "then":\n${CAPABILITIES}\n\n${ABOUT}`
   // What was read only to be edited is not shown when the edit's own result is.
   const edits = new Set(done.filter(({ step }) => step.tool === "edit").map(({ step }) => step.input.path))
@@ -84,7 +84,7 @@ function answer({ unknown, rules }: Understood, done: readonly Done[], left: rea
   if (left.length > 0) parts.push(`So I did not go on with: ${left.map(label).join(", ")}.`)
   if (missing.length > 0) parts.push(`I would need ${missing.map((tool) => `the tool \`${tool}\``).join(" and ")} for ${missing.length > 1 || done.length > 0 ? "the rest" : "this"}, and the request does not offer ${missing.length > 1 ? "them" : "it"}.`)
   if (unknown.length > 0) parts.push(`I did not understand: "${unknown.join('", "')}". What I can do:\n${CAPABILITIES}`)
-  return [...parts, ABOUT].join("\n\n")
+  return [...parts, ...(about ? [ABOUT] : [])].join("\n\n")
 }
 
 const label = ({ tool, input }: Step): string => `\`${[tool, ...["command", "pattern", "path"].flatMap((key) => (typeof input[key] === "string" ? [input[key]] : [])).slice(0, 1)].join(" ")}\``

@@ -34,6 +34,15 @@ const quoted = (match: RegExpExecArray, from: number): string => match.slice(fro
 /** The request may go on with "then", with a new line, or with "and" after quotes. */
 const END = String.raw`(?=\s*$|\s*\n|,?\s+(?:and\s+)?then\b|(?<=["'` + "`" + String.raw`])\s*(?:,|\band\b))`
 
+/** A tool's input as it was written; what is no JSON object is left to the tool to refuse. */
+function inputOf(text = "{}"): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}
+
 export const RULES: readonly Rule[] = [
   {
     id: "run", example: "run: npm test", does: "runs a shell command; what follows the colon is taken as it is, to the end",
@@ -52,6 +61,11 @@ export const RULES: readonly Rule[] = [
       const file = path(match[1]!)
       return [[{ ...read(file), says: `Reading \`${file}\` before changing it.` }], [{ tool: "edit", input: { path: file, oldText: quoted(match, 2), newText: quoted(match, 6) }, says: `Editing \`${file}\`.`, use: "show" }]]
     },
+  },
+  {
+    id: "use", example: 'use dice {"sides": 6}', does: "calls any tool by its name, also one that was dropped in a moment ago; its input is JSON",
+    pattern: /^(?:use|call)\s+([\w-]+)(?:\s*(\{[^\n]*?\}))?(?=\s*$|\s*\n|,?\s+(?:and\s+)?then\b|(?<=\})\s*(?:,|\band\b))/i, whole: true,
+    stages: (match) => one({ tool: match[1]!, input: inputOf(match[2]), says: `Using \`${match[1]!}\`.`, use: "show" }),
   },
   {
     id: "plan", example: "plan a login page", does: "looks around, and lists steps towards a goal",

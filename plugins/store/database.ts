@@ -1,5 +1,6 @@
 /** Opening the database: private files, the settings that durability rests on, and proof that they hold. */
 import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs"
+import { createRequire } from "node:module"
 import type Database from "better-sqlite3"
 import { explain, StoreError } from "./errors.ts"
 import { makePrivate, refuseNetwork, type Home } from "./home.ts"
@@ -25,7 +26,7 @@ export async function openDatabase(home: Home): Promise<Database> {
     makePrivate(directory)
     refuseNetwork(directory)
     makePrivateFile(file)
-    const Sqlite = await loadSqlite(home)
+    const Sqlite = loadSqlite(home)
     // Where others are just opening it, the switch to WAL is refused at once.
     return await patiently(() => configure((database = new Sqlite(file, { timeout: BLOCK })), file), () => database?.close())
   } catch (error) {
@@ -34,7 +35,9 @@ export async function openDatabase(home: Home): Promise<Database> {
   }
 }
 
-export const loadSqlite = async (home: Home): Promise<typeof Database> => (home.sqlite ??= (await import("better-sqlite3")).default)
+const require = createRequire(import.meta.url)
+/** When first needed, and by Node itself: an addon cannot be reloaded, so nobody has to resolve it anew. */
+export const loadSqlite = (home: Home): typeof Database => (home.sqlite ??= require("better-sqlite3") as typeof Database)
 
 /** SQLite gives the files beside it the same mode. An existing one is never opened here: closing it would release SQLite's own locks on it. */
 export function makePrivateFile(file: string): void {

@@ -2,7 +2,7 @@
  * The directory of everything durable, and what of it is open. This is all that outlives a reload of the store: it is
  * dumb on purpose, because it stays while the code that reads and writes changes.
  */
-import { chmodSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
+import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type Database from "better-sqlite3"
 import type { Migration } from "./contract.ts"
@@ -17,14 +17,30 @@ export interface Home {
   /** Transactions that reached the disk, and the works in them. */
   commits: number
   writes: number
-  /** Steps that are applied before the next read or write; and what kept others from being applied. */
+  /** Steps that are applied before the next read or write, by owner. */
   readonly pending: Map<string, readonly Migration[]>
-  readonly failed: Map<string, unknown>
   /** Lock databases of this process, by name. */
   readonly locks: Map<string, Database>
 }
 
-export const makeHome = (directory: string): Home => ({ directory, file: join(directory, "graft.db"), commits: 0, writes: 0, pending: new Map(), failed: new Map(), locks: new Map() })
+export const makeHome = (directory: string): Home => ({ directory, file: join(directory, "graft.db"), commits: 0, writes: 0, pending: new Map(), locks: new Map() })
+
+/** Ends with nothing open, and nobody's name held. */
+export async function closeHome(home: Home): Promise<void> {
+  await home.opening?.catch(() => {})
+  home.database?.close()
+  home.database = undefined
+  for (const name of home.locks.keys()) release(home, name)
+}
+
+/** Lets a name go that this process holds. */
+export function release(home: Home, name: string): void {
+  const lock = home.locks.get(name)
+  home.locks.delete(name)
+  if (!lock) return
+  lock.close()
+  rmSync(lock.name, { force: true })
+}
 
 /** Makes a directory that only its owner may enter. */
 export function makePrivate(directory: string): void {

@@ -2,12 +2,12 @@
  * Who is alive: a name is held by a transaction that never ends, on a small database of its own. The system lets go of
  * it when the process dies, however it dies; no clock and no heartbeat can be wrong about it.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs"
+import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type Database from "better-sqlite3"
 import { loadSqlite, makePrivateFile } from "./database.ts"
 import { codeOf, explain, isBusy, StoreError } from "./errors.ts"
-import { makePrivate, refuseNetwork, type Home } from "./home.ts"
+import { makePrivate, release, type Home } from "./home.ts"
 
 export interface Locks {
   hold(name: string): Promise<boolean>
@@ -19,13 +19,10 @@ export const makeLocks = (home: Home): Locks => ({
   async hold(name) {
     if (home.locks.has(name)) return true
     const file = fileOf(home, name)
-    const Sqlite = await loadSqlite(home)
-    if (home.locks.has(name)) return true
+    const Sqlite = loadSqlite(home)
     let lock: Database | undefined
     try {
-      makePrivate(home.directory)
-      refuseNetwork(home.directory)
-      mkdirSync(join(home.directory, "locks"), { recursive: true, mode: 0o700 })
+      makePrivate(join(home.directory, "locks"))
       makePrivateFile(file)
       lock = new Sqlite(file, { timeout: 0 })
       // It is never written to; a journal on disk would only be left behind.
@@ -44,7 +41,7 @@ export const makeLocks = (home: Home): Locks => ({
     if (home.locks.has(name)) return true
     const file = fileOf(home, name)
     if (!existsSync(file)) return false
-    const Sqlite = await loadSqlite(home)
+    const Sqlite = loadSqlite(home)
     let probe: Database | undefined
     try {
       probe = new Sqlite(file, { timeout: 0, fileMustExist: true })
@@ -62,15 +59,6 @@ export const makeLocks = (home: Home): Locks => ({
 
   async letGo(name) { release(home, name) },
 })
-
-export function release(home: Home, name: string): void {
-  const lock = home.locks.get(name)
-  home.locks.delete(name)
-  if (!lock) return
-  const { name: file } = lock
-  lock.close()
-  rmSync(file, { force: true })
-}
 
 function fileOf(home: Home, name: string): string {
   if (!/^[\w-]{1,100}$/.test(name)) throw new StoreError("store.sql", `"${name.slice(0, 100)}" cannot be the name of a lock: letters, digits, "_" and "-"`)

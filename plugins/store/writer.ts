@@ -128,7 +128,7 @@ class Work implements Tx {
 
   constructor(statements: Statements) { this.#statements = statements }
 
-  run(sql: string, params?: Params): { changes: number } { return this.#open().run(sql, params) }
+  run(sql: string, params?: Params): { changes: number; rowid: number } { return this.#open().run(sql, params) }
   get<T>(sql: string, params?: Params): T | undefined { return this.#open().get<T>(sql, params) }
   all<T>(sql: string, params?: Params): T[] { return this.#open().all<T>(sql, params) }
 

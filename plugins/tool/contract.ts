@@ -88,6 +88,7 @@ declare module "graft" {
     "tool.definition": Mutate<{ name: string; description: string; inputSchema: Record<string, unknown> }>
     /** Before permission: change the input, or set a verdict: deny, ask, or an answer. */
     "tool.before": Mutate<{ call: string; session: string; name: string; input: unknown; verdict?: { deny: string } | { ask: string } | { answer: string } }>
+    /** What came of a call, before the model reads it: change its output, title or outcome. */
     "tool.after": Mutate<{ call: string; session: string; name: string; input: unknown; outcome: Outcome; output: string; title?: string }>
   }
 }

@@ -1,9 +1,10 @@
 import type { Notify } from "graft"
 
-/** `content`: this digest at this real path. `directory`: whatever is below this directory, until the process ends. */
+/** `content`: this digest at this real path, for good. `directory`: whatever of this project lies below its directory, until the process ends. */
 export interface TrustAsk { id: string; location: string; plugin: string; realpath: string; digest: string; files: string[] }
 export type TrustAnswer = "content" | "directory" | "no"
 
+/** Errors: `trust.unknown` (no such question is open), `trust.unwritable`, `trust.busy` (the file of what was agreed to). */
 export interface Trust {
   /** Asks that wait for a person. */
   pending(): Promise<TrustAsk[]>
@@ -17,5 +18,12 @@ export interface Trust {
 
 declare module "graft" {
   interface Services { trust: Trust }
-  interface Events { "trust.asked": Notify<TrustAsk>; "trust.answered": Notify<{ id: string; answer: TrustAnswer }> }
+  interface Events {
+    "trust.asked": Notify<TrustAsk>
+    /** `void`: the question fell away; the file changed, nobody is left to answer, or it was answered elsewhere. */
+    "trust.answered": Notify<{ id: string; answer: TrustAnswer | "void" }>
+    /** What `allowed` says of an open project is otherwise now. */
+    "trust.granted": Notify<{ location: string }>
+    "trust.revoked": Notify<{ location: string }>
+  }
 }

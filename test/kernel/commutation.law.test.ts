@@ -1,7 +1,7 @@
 /** Independent plugins do not know of each other, and every step has a way back (L28). */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Lab, serving, shape, type Plugin } from "./harness.ts"
+import { Lab, outcome, serving, shape, soon, turns, type Plugin } from "./harness.ts"
 
 const table = (lab: Lab) => ({ services: lab.root.services, slots: lab.root.slots, rows: [...lab.graft.all("thing")], plugins: lab.root.plugins.map(({ id, status, files, hash }) => ({ id, status, files, hash })) })
 const counting = (version: number, stateVersion = 1): string => serving(version, { fields: `state: { version: ${stateVersion}, init: () => ({ count: 0 }), migrate: (old) => ({ ...old }) },`, body: `graft.provide(graft.id + "_count", { add: async () => graft.state.update((draft) => { draft.count++ }), get: async () => graft.state.value.count })` })
@@ -136,6 +136,95 @@ describe("L28 Commutation", () => {
     lab.write("a.ts", serving(3, { fields: `needs: ["need"],` }))
     await lab.settle()
     expect(await lab.graft.use("a").version()).toBe(3)
+  })
+
+  it("what was undone and deleted is still undone when the same bytes come back", async () => {
+    await using lab = new Lab()
+    for (const version of [1, 2]) {
+      lab.write("a.ts", serving(version))
+      await lab.settle()
+    }
+    await lab.kernel.undo("a")
+    lab.remove("a.ts")
+    await lab.settle()
+    lab.write("a.ts", serving(2))
+    await lab.settle()
+    expect({ version: await lab.graft.use("a").version(), gen: lab.gen("a") }).toEqual({ version: 1, gen: 4 })
+    expect(lab.last("a")).toMatchObject({ outcome: "reverted", message: "undone by hand" })
+  })
+
+  it("an undo waits its turn, and is over when what it was about was replaced meanwhile; said twice it is done once", async () => {
+    await using lab = new Lab()
+    for (const version of [1, 2]) {
+      lab.write("a.ts", serving(version))
+      await lab.settle()
+    }
+    const undone = Promise.all([lab.kernel.undo("a"), lab.kernel.undo("a")])
+    await soon("the undoing", undone)
+    expect({ version: await lab.graft.use("a").version(), gen: lab.gen("a") }).toEqual({ version: 1, gen: 3 })
+    lab.write("a.ts", serving(3, { body: `await lab.gate("setup")` }))
+    const pass = lab.kernel.reconcile()
+    await turns(10)
+    const again = lab.kernel.undo("a")
+    lab.open("setup")
+    await soon("both", Promise.all([pass, again]))
+    expect(lab.kernel.journal("a").map(({ outcome, gen }) => `${outcome} ${gen}`)).toEqual(["committed 1", "committed 2", "reverted 3", "committed 4"])
+    expect(await lab.graft.use("a").version()).toBe(3)
+  })
+
+  it("what cannot go back stays, and whoever asked is told why", async () => {
+    await using lab = new Lab()
+    lab.write("a.ts", serving(1, { body: `if (graft.gen > 2) throw new Error("the world has moved on")` }))
+    await lab.settle()
+    lab.write("a.ts", serving(2))
+    await lab.settle()
+    expect(await outcome(lab.kernel.undo("a"))).toMatchObject({ code: "Refused", message: expect.stringMatching(/"a" cannot go back: the world has moved on/) })
+    expect(await outcome(lab.kernel.undo("nobody"))).toMatchObject({ code: "Refused", message: `no live plugin "nobody"` })
+    await lab.settle()
+    expect({ version: await lab.graft.use("a").version(), gen: lab.gen("a"), closed: lab.notes }).toEqual({ version: 2, gen: 2, closed: ["closed a@1", "closed a@3"] })
+  })
+
+  it("a broken save that is not live is no reason to keep what is undone", async () => {
+    await using lab = new Lab()
+    for (const source of [serving(1), serving(2), "export default {"]) {
+      lab.write("a.ts", source)
+      await lab.settle()
+    }
+    await lab.kernel.undo("a")
+    expect(await lab.graft.use("a").version()).toBe(1)
+    lab.write("a.ts", serving(3))
+    await lab.settle()
+    expect(await lab.graft.use("a").version()).toBe(3)
+  })
+
+  it("what was put without a file is undone as well, and the next one that is put is taken", async () => {
+    await using lab = new Lab()
+    const put = (version: number) => lab.put("a", (graft) => graft.provide("a", { version: async () => version }))
+    await put(1)
+    await put(2)
+    await lab.kernel.undo("a")
+    await lab.settle()
+    expect(await lab.graft.use("a").version()).toBe(1)
+    await put(3)
+    expect(await lab.graft.use("a").version()).toBe(3)
+  })
+
+  it("where nothing of its own goes before it, what it shadows serves, and goes on following the disk", async () => {
+    await using lab = new Lab({ roots: [] })
+    const { addRoot } = lab.kernel.graft.kernel
+    lab.write("own/a.ts", serving("own"))
+    lab.write("mine/a.ts", serving("mine", { fields: `per: "process",` }))
+    await addRoot({ dir: lab.path("own"), kind: "built-in" })
+    await addRoot({ dir: lab.path("mine"), kind: "user" })
+    await lab.put("user", { needs: ["a"], setup() {} })
+    await lab.kernel.undo("a", "it is no good")
+    expect({ version: await lab.graft.use("a").version(), user: lab.gen("user") }).toEqual({ version: "own", user: 1 })
+    lab.write("own/a.ts", serving("own, edited"))
+    await lab.settle()
+    expect(await lab.graft.use("a").version()).toBe("own, edited")
+    lab.write("mine/a.ts", serving("mine, mended", { fields: `per: "process",` }))
+    await lab.settle()
+    expect(await lab.graft.use("a").version()).toBe("mine, mended")
   })
 
   it("undone, the old helpers run as well, from the sources that were kept", async () => {

@@ -4,7 +4,7 @@ import { applyPatches } from "immer"
 import type { EventPolicy, Schema } from "graft"
 import { describe, expect, it } from "vitest"
 import { Inbox } from "../../kernel/bus/inbox.ts"
-import { Lab, outcome, plugin, soon, turns, type Instance } from "./harness.ts"
+import { Lab, outcome, plugin, soon, turns, type Instance, type Plugin } from "./harness.ts"
 import { collect } from "./memory.ts"
 
 describe("L18 Order", () => {
@@ -178,6 +178,39 @@ describe("L19 Isolation", () => {
     lab.graft.emit("law.told", {})
     await soon("the end", lab.kernel.settled())
     expect(lab.kernel.journal("a").filter(({ outcome }) => outcome === "failed").length).toBeLessThan(20)
+  })
+
+  it("how long a listener may take is said by itself, else by whoever owns the event, else by the kernel", async () => {
+    await using lab = new Lab()
+    await lab.put("owner", { events: { "law.owned": { deadline: 200 } }, setup() {} })
+    await lab.put("a", (graft) => { for (const event of ["law.owned", "law.ask"]) for (const options of [{ deadline: 50 }, {}]) graft.on(event, () => new Promise(() => {}), options) })
+    const ended: string[] = []
+    const asks = (["mutate", "decide"] as const).flatMap((verb) => ["law.owned", "law.ask"].map((event) => lab.graft[verb](event, {}).then(() => ended.push(`${verb} ${event}`))))
+    for (const [after, wanted] of [[249, 0], [1, 2], [4_799, 2], [1, 4]] as const) {
+      await lab.clock.advance(after)
+      expect(ended.length).toBe(wanted)
+    }
+    await soon("all", Promise.all(asks))
+  })
+
+  it("what cannot be drafted is the error of who asks for it, and no listener's", async () => {
+    await using lab = new Lab()
+    await lab.put("a", (graft) => { graft.on("law.ask", () => lab.note("heard")) })
+    for (const value of [1, "text", undefined, null, new Date()]) expect(await outcome(lab.graft.mutate("law.ask", value))).toMatchObject({ code: "Invalid", message: expect.stringContaining("law.ask: only plain objects") })
+    expect({ notes: lab.notes, faults: lab.faults() }).toEqual({ notes: [], faults: [] })
+  })
+
+  it("a row that breaks its slot's schema is left out alone, with its field named; a new schema judges anew", async () => {
+    await using lab = new Lab()
+    const owner = (schema: Schema): Plugin => ({ slots: { sum: { schema, key: ({ by }: { by: string }) => by } }, setup() {} })
+    await lab.put("owner", owner(positive))
+    await lab.put("reader", (graft) => { graft.all("sum").onChange(({ added }) => lab.note(added.map(({ key }) => key).join())) })
+    await lab.put("a", (graft) => { graft.add("sum", [{ by: "good", sum: 1 }, { by: "bad", sum: -1 }]) })
+    expect({ keys: lab.graft.all("sum").rows().map(({ key }) => key), notes: lab.notes }).toEqual({ keys: ["good"], notes: ["good"] })
+    await lab.kernel.settled()
+    expect(lab.faults()).toMatchObject([{ plugin: "a", gen: 1, message: "this sum was left out: sum: below zero" }])
+    await lab.put("owner", owner({ "~standard": { version: 1, vendor: "law", validate: (value) => ({ value }) } }))
+    expect(lab.graft.all("sum").rows().map(({ key }) => key)).toEqual(["good", "bad"])
   })
 
   it("a payload that breaks its event's schema is the emitter's error, and nobody hears it", async () => {

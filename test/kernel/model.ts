@@ -39,7 +39,7 @@ export function settle(model: Model): Model {
 function settleOne(model: Model, id: string): Plugin {
   const plugin = model.plugins[id]!
   const content = model.files[id]
-  if (!content) return { ...unknown, disabled: plugin.disabled }
+  if (!content) return { ...plugin, live: undefined }
   if (plugin.disabled) return { ...plugin, live: undefined }
   const unmet = (wanted: Content) => wanted.needs !== undefined && !isLive(model, wanted.needs)
   const closure = closureOf(content, model.helper)

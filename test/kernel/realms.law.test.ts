@@ -127,6 +127,14 @@ describe("Realms", () => {
     expect([lab.heard("location.opened"), lab.heard("location.closed")]).toEqual([[{ location: dir }, { location: dir }], [{ location: dir }]])
   })
 
+  it("a location that nobody leases closes as well, however it came to be open", async () => {
+    await using lab = new Lab({ roots: [] })
+    const dir = project(lab, "one")
+    await lab.put("a", (graft) => { graft.defer(() => lab.note(`closed at ${graft.location}`)) }, dir)
+    await lab.clock.advance(600_000)
+    expect({ open: lab.kernel.graft.kernel.locations(), notes: lab.notes }).toEqual({ open: [], notes: [`closed at ${dir}`] })
+  })
+
   it("an instance from at() calls and tells, and registers nothing", async () => {
     await using lab = new Lab()
     using seen = await lab.graft.at(project(lab, "one"))
@@ -161,6 +169,38 @@ describe("Realms", () => {
     expect({ status: view().status, version: await first.use("a").version(), evaluated }).toEqual({ status: "live", version: 2, evaluated: [2] })
     expect(asked.at(-1)).toMatchObject({ plugin: "a", root: join(dir, ".graft/plugins"), files: ["data.json", "index.ts"].map((file) => join(dir, ".graft/plugins/a", file)) })
     expect(new Set(asked.map(({ digest }) => digest)).size).toBe(asked.length)
+  })
+
+  it("a yes is for the bytes that were asked about: what changed since, or lies elsewhere, is not compiled", async () => {
+    await using lab = new Lab({ roots: [] })
+    const dir = project(lab, "one")
+    const evaluated: unknown[] = ((globalThis as { evaluated?: unknown[] }).evaluated = [])
+    const mark = (name: string) => `globalThis.evaluated.push("${name}")\n`
+    const asked: { plugin: string; files: string[] }[] = []
+    let meanwhile = () => {}
+    let below: string | undefined
+    await lab.put("trust", (graft) => { graft.on("plugin.admit", (ask) => { asked.push(ask); meanwhile(); return { admit: true, below } }) })
+    lab.write(`${dir}/src/evil.ts`, mark("src"))
+    lab.write(`${dir}/.graft/plugins/_shared.ts`, mark("shared"))
+    lab.write(`${dir}/.graft/plugins/_deep/it.ts`, mark("deep"))
+    lab.write(`${dir}/.graft/plugins/a.ts`, `import "./_shared.ts"\nimport "./_deep/it.ts"\n${serving(1)}`)
+    lab.write(`${dir}/.graft/plugins/b.ts`, `import "../../src/evil.ts"\n${serving(1)}`)
+    await lab.kernel.graft.kernel.addRoot({ dir: ".graft/plugins", kind: "project", per: "location", guarded: true })
+    using first = await open(lab, dir)
+    await lab.settle()
+    expect(asked.find(({ plugin }) => plugin === "a")!.files).toEqual(["a.ts", "_deep/it.ts", "_shared.ts"].map((file) => join(dir, ".graft/plugins", file)))
+    expect(evaluated.splice(0)).toEqual(["shared", "deep"])
+    const view = (id: string) => lab.kernel.inspect().realms[1]!.plugins.find((plugin) => plugin.id === id)!
+    expect(view("b")).toMatchObject({ status: "refused", reason: expect.stringContaining("src/evil.ts is not among what was trusted") })
+    meanwhile = () => void lab.write(`${dir}/.graft/plugins/_shared.ts`, mark("swapped"))
+    lab.write(`${dir}/.graft/plugins/a.ts`, `import "./_shared.ts"\n${serving(2)}`)
+    await lab.kernel.reconcile()
+    expect({ evaluated: [...evaluated], version: await first.use("a").version() }).toEqual({ evaluated: [], version: 1 })
+    meanwhile = () => {}
+    below = dir
+    await lab.settle()
+    await lab.settle()
+    expect({ evaluated: evaluated.sort(), a: await first.use("a").version(), b: view("b").status }).toEqual({ evaluated: ["src", "swapped"], a: 2, b: "live" })
   })
 
   it("a root that is taken away takes its plugins with it", async () => {

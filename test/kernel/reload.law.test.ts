@@ -280,9 +280,14 @@ describe("L7 Bounded generations", () => {
 
   it("one is staged at a time", async () => {
     await using lab = new Lab()
-    const version: Plugin["setup"] = async () => { lab.note("in"); await turns(2); lab.note("out") }
-    await Promise.all([lab.put("a", version), lab.put("a", version), turns(1).then(() => lab.put("a", version))])
-    expect(lab.notes.join(" ")).toMatch(/^(in out ?)+$/)
+    const version: Plugin["setup"] = async (graft) => {
+      lab.note("in")
+      graft.defer(() => lab.note("closed"))
+      graft.onCommit(() => lab.note("live"))
+      await turns(2)
+    }
+    await Promise.all([lab.put("a", version), lab.put("a", version), turns(1).then(() => lab.put("a", version)), turns(4).then(() => lab.put("a", version))])
+    expect(lab.notes.join(" ")).toMatch(/^(in (closed|live closed|live) ?)+$/)
   })
 })
 
@@ -324,6 +329,36 @@ describe("L8 Teardown", () => {
     expect(lab.notes).toEqual(["closing", "closed", "kernel closed"])
   })
 
+  it("closing gives up what is coming up, and nothing comes after", async () => {
+    await using lab = new Lab()
+    lab.write("a.ts", serving(1, { body: `await lab.gate("setup")` }))
+    lab.write("b.ts", `await new Promise((resolve) => setTimeout(resolve, 20))\n${serving(1)}`)
+    const start = lab.kernel.start()
+    await turns(10)
+    await soon("closing", lab.kernel.close())
+    lab.open("setup")
+    await soon("the start", start)
+    await turns(10)
+    await lab.kernel.reconcile()
+    expect({ notes: lab.notes, live: lab.root.plugins.filter(({ gen }) => gen > 0) }).toEqual({ notes: ["closed a@1"], live: [] })
+  })
+
+  it("who needs others closes before them, whatever their names", async () => {
+    await using lab = new Lab()
+    for (const [id, need] of [["b", undefined], ["a", "b"], ["c", "a"], ["d", "b"], ["x", "y"], ["y", undefined]] as const) {
+      await lab.put(id, (graft) => {
+        graft.provide(id, { ask: async () => 1 })
+        if (need) void graft.use(need).ask()
+        graft.defer(async () => { if (need) await graft.use(need).ask(); await turns(1); lab.note(id) })
+      })
+    }
+    await lab.put("y", { needs: ["x"], setup: (graft) => { graft.provide("y", { ask: async () => 1 }); graft.defer(() => lab.note("y")) } })
+    lab.notes.length = 0
+    await soon("closing", lab.kernel.close())
+    for (const [first, then] of [["c", "a"], ["a", "b"], ["d", "b"]] as const) expect(lab.notes.indexOf(first)).toBeLessThan(lab.notes.indexOf(then))
+    expect({ notes: lab.notes.toSorted(), faults: lab.faults() }).toEqual({ notes: ["a", "b", "c", "d", "x", "y"], faults: [] })
+  })
+
   it("registering on a generation that is no longer live throws Retired and registers nothing", async () => {
     await using lab = new Lab()
     const kept: Instance[] = []
@@ -334,7 +369,7 @@ describe("L8 Teardown", () => {
     const note = () => lab.note("registered")
     const words: Record<string, (graft: Instance) => unknown> = {
       on: (graft) => graft.on("law.told", note), add: (graft) => graft.add("thing", { name: "x" }), provide: (graft) => graft.provide("b", {}), defer: (graft) => graft.defer(note),
-      every: (graft) => graft.every(1, note), timeout: (graft) => graft.timeout(1, note), fork: (graft) => graft.fork(async () => note()), onChange: (graft) => graft.all("thing").onChange(note),
+      every: (graft) => graft.every(1, note), timeout: (graft) => graft.timeout(1, note), fork: (graft) => graft.fork(async () => note()), onChange: (graft) => graft.all("thing").onChange(note), onOptions: (graft) => graft.onOptions(note),
       register: (graft) => (graft as unknown as Record<string, { register(item: unknown): void }>).thing!.register({ name: "x" }), keep: (graft) => graft.keep("it", "1", note, () => {}),
     }
     const tried = (graft: Instance) => Promise.all(Object.entries(words).map(async ([word, work]) => `${word}: ${(await outcome(Promise.resolve().then(() => work(graft)))).code}`))
@@ -371,6 +406,18 @@ describe("L9 Progress", () => {
     expect(lab.last("a")!.outcome).toBe(ending)
     expect(lab.last("a")!.message).toMatch(new RegExp(`${bound} ms`))
     expect(await lab.graft.use("a").version()).toBe(1)
+  })
+
+  it.each(["deleting it", "disabling it", "putting another"])("%s overtakes a candidate that hangs as well", async (how) => {
+    await using lab = new Lab()
+    lab.write("a.ts", serving(2, { body: never }))
+    const pass = lab.kernel.reconcile()
+    await turns(10)
+    if (how === "deleting it") lab.remove("a.ts")
+    await soon("the newer pass", how === "disabling it" ? lab.kernel.graft.kernel.disable("a") : how === "deleting it" ? lab.kernel.reconcile() : lab.put("a", (graft) => graft.provide("a", { version: async () => "put" })))
+    await soon("the older pass", pass)
+    expect({ live: lab.view("a")?.gen ?? 0, notes: lab.notes }).toEqual({ live: how === "putting another" ? 1 : 0, notes: ["closed a@1"] })
+    expect(lab.heard("plugin.failed")).toEqual([])
   })
 
   it.each([["while it is loaded", `${never}\n${serving(2)}`], ["in setup", serving(2, { body: never })]])("a newer save overtakes a candidate that hangs %s", async (_, source) => {

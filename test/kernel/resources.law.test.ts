@@ -1,6 +1,5 @@
 /** Whatever a plugin takes is owned, counted, named and given back, and nobody waits for one who is slow (L21–L26). */
 import { spawnSync } from "node:child_process"
-import { monitorEventLoopDelay } from "node:perf_hooks"
 import { fileURLToPath } from "node:url"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -90,9 +89,19 @@ describe("L22 No leak", () => {
     await lab.kernel.drop("filler")
     await lab.put("reader", (graft) => { graft.all("thing").onChange(() => {}); graft.on("plugin.reloaded", () => {}) })
     const source = (n: number) => serving(n, { head: `import { helper } from "./_helper.ts"`, fields: "state: { version: 1, init: () => ({ n: 0 }) },", body: `helper(); graft.every(1_000, () => {}); graft.fork((signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve()))); await graft.keep("it", "1", () => ({}), () => {})` })
-    const handles = async () => (await turns(), process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").sort())
+    const before = process.getActiveResourcesInfo()
+    /** What is held now and was not before; a timer of somebody else may still come and go. */
+    const surplus = async (): Promise<string[]> => {
+      let more: string[] = []
+      for (let i = 0; i < 50; i++) {
+        const left = [...before]
+        await turns(1)
+        more = process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate" && (left.indexOf(kind) < 0 || left.splice(left.indexOf(kind), 1).length === 0))
+        if (more.length === 0) break
+      }
+      return more
+    }
     const heaps: number[] = []
-    let resources: string[] = []
     for (let n = 1; n <= 500; n++) {
       lab.write("_helper.ts", `export const helper = () => ${n}`)
       lab.write("a.ts", source(n))
@@ -100,10 +109,9 @@ describe("L22 No leak", () => {
       await lab.graft.use("a").version()
       lab.notes.length = lab.told.length = 0
       if (n % 50 === 0) heaps.push(heap())
-      if (n === 50) resources = await handles()
     }
     expect(lab.gen("a")).toBe(500)
-    expect(await handles()).toEqual(resources)
+    expect(await surplus()).toEqual([])
     expect(lab.view("a")!.generations.length).toBe(1)
     expect(alive(Generation) - others).toBeLessThanOrEqual(3)
     expect(slope(heaps.slice(5)) / 50).toBeLessThan(1_024)
@@ -211,23 +219,27 @@ describe("L25 Storm", () => {
     expect(lab.gen("a")).toBe(2)
   })
 
-  it("meanwhile the loop stays free: 99 of 100 of its turns come less than 50 ms late", async () => {
-    const late: number[] = []
-    for (let attempt = 0; attempt < 3 && !late.some((delay) => delay < 50); attempt++) {
-      await using lab = new Lab({ realTime: true })
-      const names = Array.from({ length: 50 }, (_, i) => `p${i}`)
-      const long = Array.from({ length: 100 }, (_, i) => `export const f${i} = (n: number): number => n + ${i}`).join("\n")
-      for (const name of names) lab.write(`${name}.ts`, serving(0))
-      await lab.settle()
-      const delay = monitorEventLoopDelay({ resolution: 1 })
-      delay.enable()
-      for (const name of names) lab.write(`${name}.ts`, `${serving(1)}\n${long}`)
-      await lab.settle(names.map((name) => lab.path(`${name}.ts`)))
-      delay.disable()
-      expect(names.every((name) => lab.gen(name) === 2)).toBe(true)
-      late.push(delay.percentile(99) / 1e6)
-    }
-    expect(Math.min(...late)).toBeLessThan(50)
+  it("meanwhile the loop stays free: no turn of it takes 50 ms", async () => {
+    await using lab = new Lab({ realTime: true })
+    const names = Array.from({ length: 50 }, (_, i) => `p${i}`)
+    const long = Array.from({ length: 100 }, (_, i) => `export const f${i} = (n: number): number => n + ${i}`).join("\n")
+    for (const name of names) lab.write(`${name}.ts`, serving(0))
+    await lab.settle()
+    // In time of this thread, not of the wall: a machine that is busy with others proves nothing.
+    const turns: number[] = []
+    let measuring = true
+    const measure = (since: NodeJS.CpuUsage) => setTimeout(() => {
+      const { user, system } = process.threadCpuUsage(since)
+      turns.push((user + system) / 1_000)
+      if (measuring) measure(process.threadCpuUsage())
+    })
+    measure(process.threadCpuUsage())
+    for (const name of names) lab.write(`${name}.ts`, `${serving(1)}\n${long}`)
+    await lab.settle(names.map((name) => lab.path(`${name}.ts`)))
+    measuring = false
+    expect(names.every((name) => lab.gen(name) === 2)).toBe(true)
+    expect(turns.length).toBeGreaterThan(5)
+    expect(Math.max(...turns)).toBeLessThan(50)
   })
 })
 

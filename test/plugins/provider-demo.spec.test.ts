@@ -12,7 +12,7 @@ import { makeDemo } from "../../plugins/provider-demo/language-model.ts"
 import { ABOUT, CAPABILITIES } from "../../plugins/provider-demo/reply.ts"
 import { RULES } from "../../plugins/provider-demo/rules.ts"
 
-const TOOLS = ["read", "ls", "grep", "glob", "edit", "write", "bash"]
+const TOOLS = ["read", "ls", "grep", "glob", "edit", "write", "bash", "dice"]
 type Answers = (tool: string, input: Record<string, unknown>) => string | LanguageModelV4ToolResultOutput
 
 const user = (text: string): LanguageModelV4Prompt[number] => ({ role: "user", content: [{ type: "text", text }] })
@@ -53,6 +53,7 @@ describe("what it understands", () => {
     run: [['bash {"command":"npm test"}']],
     write: [['write {"path":"notes.txt","content":"remember the milk\\n"}']],
     edit: [['read {"path":"notes.txt"}'], ['edit {"path":"notes.txt","oldText":"milk","newText":"bread"}']],
+    use: [['dice {"sides":6}']],
     plan: [['ls {"path":"."}']],
     project: [['read {"path":"package.json"}']],
     explain: [['read {"path":"src/index.ts"}']],

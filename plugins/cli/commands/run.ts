@@ -5,12 +5,13 @@ import type { Ended } from "../../session/contract.ts"
 import { choose, parse, UsageError, usageOf, type Options } from "../arguments.ts"
 import type { Subcommand, Terminal } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
+import { explain, summary } from "../ending.ts"
 import { orMoved } from "../moved.ts"
+import { setFlags } from "../flags.ts"
 import { comeUp, demoNotice, notices } from "../notices.ts"
 import { put, type Errand, type Screen } from "../screen.ts"
 import { chooseSession } from "../session.ts"
 import { readPrompt } from "../stdin.ts"
-import { count, dollars, duration } from "../table.ts"
 import { Tail } from "../tail.ts"
 import { endLine, newView, show } from "../view.ts"
 
@@ -61,7 +62,7 @@ export const run = (graft: Graft, screen: Screen): Subcommand => ({
       const milliseconds = Date.now() - errand.started
       if (!quiet) terminal.err(terminal.paint("dim", `${summary(ended, milliseconds)}\n`))
       const exit = terminal.signal.aborted ? EXIT.interrupted : exitOf(ended)
-      if (exit !== EXIT.done) terminal.err(`${explain(ended)}\n`)
+      if (exit !== EXIT.done) terminal.err(`${explainEnd(ended)}\n`)
       return result(ended, exit, { text: screen.view!.text, milliseconds })
     } catch (error) {
       const { code } = error as { code?: unknown }
@@ -78,11 +79,7 @@ async function begin(graft: Graft, flags: Flags, positionals: readonly string[],
   const prompt = await promptOf(positionals, flags, terminal)
   const started = Date.now()
   const location = locationOf(terminal.directory)
-  await graft.config.flags({
-    ...(flags.allow || flags.deny ? { permissions: { ...(flags.allow && { allow: flags.allow }), ...(flags.deny && { deny: flags.deny }) } } : {}),
-    ...(flags.offline && { offline: true }),
-  })
-  if (flags.trust) await graft.trust.allow(location)
+  await setFlags(graft, flags, location)
   using project = await graft.at(location)
   await comeUp(graft)
   const demo = await demoNotice(project, flags.model)
@@ -145,20 +142,8 @@ function late(signal: AbortSignal, session: string): Promise<Ended> {
 
 const exitOf = ({ state }: Ended): number => ({ done: EXIT.done, failed: EXIT.failed, parked: EXIT.failed, blocked: EXIT.permission, interrupted: EXIT.interrupted })[state]
 
-const PARKED: Record<string, string> = {
-  "turn-limit": "it stopped at the turn limit; graft run --continue goes on",
-  "needs-decision": "an attempt of it may or may not have reached the provider; graft run --continue tries it again",
-  "recovery-exhausted": "it was recovered too often; graft run --continue tries it once more",
-}
-
-export function explain({ state, reason, code, rule }: Ended): string {
-  if (state === "blocked") return `needs permission: ${rule ?? reason ?? "an action that nobody could allow"}${rule ? `\nallow it with: --allow '${rule.replaceAll("'", "'\\''")}' (then --continue goes on)` : ""}`
-  if (state === "interrupted") return `interrupted${reason && reason !== "interrupted" ? `: ${reason}` : ""}; graft run --continue goes on`
-  if (state === "parked") return PARKED[reason ?? ""] ?? `stopped: ${reason ?? "without a reason"}`
-  return `failed: ${reason ?? "without a reason"}${code ? ` (${code})` : ""}`
-}
-
-export function summary({ usage, turns }: Ended, milliseconds: number): string {
-  const cached = usage.cacheRead ? ` (${count(usage.cacheRead)} cached)` : ""
-  return `${count(usage.input)} tokens in${cached}, ${count(usage.output)} out · ${usage.cost === undefined ? "cost unknown" : dollars(usage.cost)} · ${turns} turn${turns === 1 ? "" : "s"} · ${duration(milliseconds)}`
+function explainEnd(ended: Ended): string {
+  if (ended.state !== "blocked") return explain(ended, "graft run --continue goes on")
+  const { rule, reason } = ended
+  return `needs permission: ${rule ?? reason ?? "an action that nobody could allow"}${rule ? `\nallow it with: --allow '${rule.replaceAll("'", "'\\''")}' (then --continue goes on)` : ""}`
 }

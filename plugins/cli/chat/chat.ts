@@ -1,0 +1,85 @@
+/** `graft`: the plain conversation. It opens, it goes on across every reload, it leaves the terminal as it was. */
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { locationOf, type Graft } from "graft"
+import { paths } from "../../lib/paths.ts"
+import { parse, usageOf, type Options } from "../arguments.ts"
+import type { Subcommand, Terminal } from "../contract.ts"
+import { EXIT } from "../dispatch.ts"
+import { setFlags } from "../flags.ts"
+import { loadHistory } from "../history.ts"
+import { comeUp, demoNotice, notices } from "../notices.ts"
+import { closeScreen, type Screen, type Talk } from "../screen.ts"
+import { chooseSession } from "../session.ts"
+import { Conversation, type Away, type Place } from "./conversation.ts"
+import { Drawn } from "./drawn.ts"
+import { emptyLine } from "./editor.ts"
+import { Plain } from "./plain.ts"
+import { lastWords } from "./recall.ts"
+
+const OPTIONS = {
+  model: { type: "string", short: "m", value: "provider/id", about: "the model (graft models lists them)" },
+  continue: { type: "boolean", short: "c", about: "go on with the latest session of this project" },
+  session: { type: "string", short: "s", value: "id", about: "go on with this session" },
+  allow: { type: "string", multiple: true, value: "rule", about: "allow an action beforehand (repeatable)" },
+  deny: { type: "string", multiple: true, value: "rule", about: "deny one (repeatable)" },
+  trust: { type: "boolean", about: "run the plugins of this project, this time" },
+  offline: { type: "boolean", about: "no connection but to the chosen provider" },
+} as const satisfies Options
+type Flags = ReturnType<typeof parse<typeof OPTIONS>>["values"]
+
+export const chat = (graft: Graft<Away>, screen: Screen): Subcommand => ({
+  name: "chat",
+  summary: "A conversation in this directory: what graft alone does in a terminal",
+  usage: usageOf("graft [chat] [options]", OPTIONS, "Lines that come through a pipe are prompts, one after the other.\nIn the conversation /help says what can be typed."),
+  async run(argv, terminal) {
+    const { values } = parse(argv, OPTIONS)
+    const location = locationOf(terminal.directory)
+    const first = screen.talk === undefined
+    const talk = (screen.talk ??= newTalk(graft, values, terminal))
+    // Whoever may be asked is there before anything is.
+    if (first) addFace(graft, talk)
+    if (first) await setFlags(graft, values, location)
+    using project = await graft.at(location)
+    const place = { graft, project, location, directory: terminal.directory, interactive: terminal.interactive }
+    const conversation = new Conversation(place, screen, (hearer) => (terminal.cursor && terminal.interactive ? new Drawn(terminal, talk, historyFile(graft), hearer) : new Plain(terminal, talk, hearer)))
+    let last = true
+    try {
+      if (first) await greet(place, conversation, values)
+      terminal.signal.addEventListener("abort", () => conversation.leave(), { once: true })
+      const left = await conversation.run()
+      return left || terminal.signal.aborted ? EXIT.interrupted : EXIT.done
+    } catch (error) {
+      last = !graft.retiring.aborted
+      throw error
+    } finally {
+      conversation.close(last)
+      if (last && talk.session && terminal.interactive) terminal.err(terminal.paint("dim", `graft --continue goes on with this session, ${talk.session}\n`))
+    }
+  },
+})
+
+/** Also for the generation that takes over an open conversation. */
+export function addFace(graft: Graft<Away>, { answers }: Talk): void {
+  graft.add("face", { id: "cli", answers })
+}
+
+const historyFile = (graft: Graft<Away>): string => join(paths(graft.kernel.host.dataDir).data, "history")
+
+const newTalk = (graft: Graft<Away>, { model }: Flags, { interactive }: Terminal): Talk => ({
+  answers: interactive, cursor: 0, since: 0, line: emptyLine(), history: interactive ? loadHistory(historyFile(graft)) : [], ...(model && { model }),
+})
+
+async function greet({ graft, project, location, directory }: Place, conversation: Conversation, flags: Flags): Promise<void> {
+  await comeUp(graft)
+  // This plugin was away, and is back.
+  const away = graft.state.value.session
+  const old = away !== undefined ? await graft.session.get(away) : flags.session || flags.continue ? (await chooseSession(graft, directory, location, flags)).session : undefined
+  const model = await project.model.resolve(old?.model ?? flags.model)
+  conversation.line(`graft ${graft.kernel.version} · ${model.ref} · ${directory.replace(homedir(), "~")} · /help`, "bold")
+  const demo = await demoNotice(project, flags.model)
+  for (const notice of [...(demo ? [demo] : []), ...(await notices(graft, location))]) conversation.line(notice, "yellow")
+  if (!old) return
+  for (const { text, style } of await lastWords(graft, old.id)) conversation.line(text, style)
+  await conversation.open(old.id)
+}

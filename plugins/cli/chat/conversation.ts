@@ -1,0 +1,261 @@
+/**
+ * An open conversation: what is typed becomes prompts, steers, answers and commands; what happens becomes lines. All that
+ * must outlive a reload of this plugin is in the talk; the rest is found again from the log and from who asks.
+ */
+import { messageOf, type Graft } from "graft"
+import { explain, summary } from "../ending.ts"
+import { NOTED } from "../facts.ts"
+import { orMoved } from "../moved.ts"
+import { Notes } from "../notes.ts"
+import type { Ended } from "../../session/contract.ts"
+import { pose, readReply, readTrust, type Question } from "../questions.ts"
+import type { Screen, Talk } from "../screen.ts"
+import { Tail } from "../tail.ts"
+import { newView, show, showDelta, subject, type View } from "../view.ts"
+import { commandOf, completions } from "./slash.ts"
+import type { Hearer, Posture, Surface } from "./surface.ts"
+
+/** Milliseconds that an interrupted session gets to write down where it stands before one leaves. */
+const GRACE = 3_000
+/** Milliseconds that a question waits for what was said before it. */
+const CATCH_UP = 1_000
+
+/** What is remembered while this plugin is away. */
+export interface Away { session?: string }
+
+export interface Place { graft: Graft<Away>; /** The instance of the project. */ project: Graft; location: string; directory: string; interactive: boolean }
+
+export class Conversation implements Hearer {
+  readonly place: Place
+  readonly talk: Talk
+  readonly #screen: Screen
+  readonly #graft: Graft<Away>
+  readonly #left = Promise.withResolvers<boolean>()
+  readonly #notes: Notes
+  readonly #surface: Surface
+  readonly #asked = new Set<string>()
+  /** Those that are on the screen, or next. */
+  readonly #questions = new Map<string, Question>()
+  readonly #removers: (() => void)[] = []
+  #tail: Tail | undefined
+  #waiting = false
+  #taking = 0
+  #stopping = false
+  #streaming = false
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(place: Place, screen: Screen, surfaceFor: (hearer: Hearer) => Surface) {
+    this.place = place
+    this.#graft = place.graft
+    this.#screen = screen
+    this.talk = screen.talk!
+    this.#notes = new Notes((notes) => { for (const { text, bad } of notes) this.#surface.line(`${bad ? "!" : "·"} ${text}`, bad ? "red" : "dim") })
+    this.#surface = surfaceFor(this)
+  }
+
+  /** Until somebody leaves: true when work was left behind. Ends with `Moved` when this plugin is edited. */
+  async run(): Promise<boolean> {
+    this.#listen()
+    if (this.talk.session !== undefined) await this.open(this.talk.session, this.talk.cursor)
+    await this.#askAgain()
+    this.#surface.refresh()
+    try {
+      return await orMoved(this.#graft, this.#left.promise)
+    } finally {
+      this.#tail?.stop()
+      for (const remove of this.#removers) remove()
+      this.#notes.flush()
+    }
+  }
+
+  /** `last`: the terminal is given back. */
+  close(last: boolean): void { this.#surface.close(last) }
+
+  get busy(): boolean { return this.#waiting }
+  line(text: string, style?: Parameters<Surface["line"]>[1]): void { this.#surface.line(text, style) }
+
+  // ── what is heard ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #listen(): void {
+    const { location } = this.place
+    const on = ((event: "*", handler: never) => this.#removers.push(this.#graft.on(event, handler))) as unknown as Graft["on"]
+    on("message.part.delta", (delta) => {
+      if (delta.session !== this.talk.session) return
+      this.#streaming = true
+      this.#surface.say(showDelta(this.#view, delta))
+    })
+    on("permission.asked", (ask) => { if (ask.location === location) this.#ask({ kind: "permission", id: ask.id, ask }) })
+    on("permission.replied", ({ id }) => this.#answered(id))
+    on("trust.asked", (ask) => { if (ask.location === location) this.#ask({ kind: "trust", id: ask.id, ask }) })
+    on("trust.answered", ({ id }) => this.#answered(id))
+    for (const event of NOTED) on(event as "plugin.loaded", (payload, meta) => { if (meta.location === undefined || meta.location === location) this.#notes.add(event, payload) })
+  }
+
+  get #view(): View { return (this.#screen.view ??= newView(this.talk.session ?? "", { live: this.place.interactive, thinking: this.place.interactive, starts: !this.#surface.shows })) }
+
+  /** Follows a session from an event on. */
+  async open(session: string, after?: number): Promise<void> {
+    const known = await this.#graft.session.get(session)
+    if (!known) return this.line(`the session ${session} is gone`, "red")
+    this.#tail?.stop()
+    this.#graft.state.update((away) => { away.session = session })
+    if (this.#screen.view?.session !== session) this.#screen.view = undefined
+    Object.assign(this.talk, { session, cursor: after ?? (await this.#graft.eventlog.head(session))?.seq ?? 0 })
+    this.#tail = new Tail(this.#graft, session, this.talk.cursor, ({ seq, type, data }) => {
+      this.talk.cursor = seq
+      this.#surface.say(show(this.#view, type, data))
+      this.#follow(type)
+    })
+    if (known.status === "running" || known.status === "waiting") this.#await()
+  }
+
+  /** A new session is made with the first prompt. */
+  forget(): void {
+    this.#tail?.stop()
+    this.#tail = undefined
+    this.#screen.view = undefined
+    Object.assign(this.talk, { session: undefined, cursor: 0 })
+    this.#graft.state.update((away) => { delete away.session })
+  }
+
+  #follow(type: string): void {
+    if (type === "message.settled" || type === "tool.called") this.#streaming = false
+    this.#surface.refresh()
+  }
+
+  // ── what is typed ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  posture(): Posture {
+    const [question] = this.#questions.values()
+    if (question) return { prompt: pose(question).prompt, style: "yellow", hint: "", open: this.#taking === 0 }
+    if (!this.#waiting) return { prompt: "› ", style: "cyan", hint: this.talk.session === undefined ? "ask for something, or /help" : "", open: this.#taking === 0 }
+    const running = [...this.#view.calls.values()].map(({ name, input }) => `${name} ${subject(input)}`.trim())
+    const status = this.#stopping ? "… stopping; Ctrl-C again leaves" : running.length > 0 ? `… ${running.join(", ")}` : this.#streaming ? undefined : "… waiting for the model"
+    return { ...(status && { status }), prompt: "» ", style: "yellow", hint: "type to steer, Ctrl-C interrupts", open: false }
+  }
+
+  complete(text: string): Promise<string[]> { return completions(this, text) }
+
+  submit(text: string): void {
+    this.#taking++
+    this.#work = this.#work.then(() => this.#take(text)).catch((error: unknown) => this.line(messageOf(error), "red")).finally(() => {
+      this.#taking--
+      this.#surface.refresh()
+    })
+  }
+
+  async #take(text: string): Promise<void> {
+    const [question] = this.#questions.values()
+    if (question) return this.#answer(question, text)
+    if (text.trim() === "") return
+    if (this.place.interactive) this.line(`${this.#waiting ? "" : "\n"}${this.#waiting ? "»" : "›"} ${text.replaceAll("\n", "\n  ")}`, "bold")
+    const command = commandOf(text)
+    await (command ? command(this) : this.#prompt(text))
+  }
+
+  async #prompt(text: string): Promise<void> {
+    const { talk } = this
+    const { directory } = this.place
+    if (talk.session === undefined) {
+      const session = await this.#graft.session.create({ directory, ...(talk.model && { model: talk.model }) })
+      await this.open(session.id, 0)
+    }
+    if (!this.#waiting) talk.since = Date.now()
+    await this.#graft.session.prompt({ session: talk.session!, text })
+    this.#await()
+  }
+
+  /** Says how it ended once nothing of the session runs any more. */
+  #await(): void {
+    if (this.#waiting) return
+    const { session } = this.talk
+    this.#waiting = true
+    const done = async () => {
+      const ended = await this.#graft.session.wait(session!)
+      if (session !== this.talk.session) return
+      const head = await this.#graft.eventlog.head(session!)
+      if (head) await this.#tail?.reached(head.seq)
+      this.#ended(ended)
+    }
+    orMoved(this.#graft, done()).catch((error: unknown) => { if (!this.#graft.retiring.aborted) this.line(messageOf(error), "red") }).finally(() => {
+      this.#waiting = this.#stopping = this.#streaming = false
+      this.#surface.refresh()
+    })
+  }
+
+  #ended(ended: Ended): void {
+    if (ended.state === "blocked") this.line(`needs permission: ${ended.rule ?? ended.reason ?? "an action that nobody could allow"}`, "yellow")
+    else if (ended.state !== "done") this.line(explain(ended, "say something to go on"), ended.state === "interrupted" ? "yellow" : "red")
+    this.line(summary(ended, Date.now() - this.talk.since), "dim")
+  }
+
+  interrupt(): void {
+    if (!this.#waiting || this.#stopping) return this.#left.resolve(this.#waiting)
+    this.#stopping = true
+    this.#surface.refresh()
+    void this.#graft.session.interrupt(this.talk.session!, "interrupted").catch((error: unknown) => this.line(messageOf(error), "red"))
+  }
+
+  /** What still runs is interrupted, and may be gone on with later. */
+  leave(): void {
+    if (!this.#waiting || this.#stopping) return this.#left.resolve(this.#waiting)
+    this.interrupt()
+    const late = this.#graft.timeout(GRACE, () => this.#left.resolve(true))
+    void this.#graft.session.wait(this.talk.session!).catch(() => {}).finally(() => (late(), this.#left.resolve(true)))
+  }
+
+  // ── what is asked ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Questions that were open before this generation of the plugin was. */
+  async #askAgain(): Promise<void> {
+    for (const ask of await this.place.project.permission.pending()) this.#ask({ kind: "permission", id: ask.id, ask })
+    for (const ask of await this.#graft.trust.pending()) if (ask.location === this.place.location) this.#ask({ kind: "trust", id: ask.id, ask })
+  }
+
+  /** After what led to it was shown. */
+  #ask(question: Question): void {
+    if (this.#asked.has(question.id)) return
+    this.#asked.add(question.id)
+    void this.#caughtUp().finally(() => {
+      if (!this.#asked.has(question.id)) return
+      this.#questions.set(question.id, question)
+      if (this.#questions.size === 1) this.#pose(question)
+    })
+  }
+
+  async #caughtUp(): Promise<void> {
+    const head = this.talk.session && (await this.#graft.eventlog.head(this.talk.session))
+    if (!head || !this.#tail) return
+    const late = Promise.withResolvers<void>()
+    const cancel = this.#graft.timeout(CATCH_UP, () => late.resolve())
+    await Promise.race([this.#tail.reached(head.seq), late.promise]).finally(cancel)
+  }
+
+  #pose(question: Question): void {
+    this.#surface.line(pose(question).text.trimEnd(), "yellow")
+    this.#surface.aside(true)
+  }
+
+  async #answer(question: Question, text: string): Promise<void> {
+    if (question.kind === "permission") {
+      const reply = readReply(question, text)
+      if (!reply) return this.line(`please answer ${question.ask.rule ? "o, a or d" : "o or d"}`, "yellow")
+      await this.place.project.permission.reply(question.id, reply)
+      this.line(reply === "deny" ? "denied" : reply === "once" ? "allowed once" : `always allowed: ${question.ask.rule!}`, reply === "deny" ? "red" : "green")
+    } else {
+      const answer = readTrust(text)
+      if (!answer) return this.line("please answer y, a or n", "yellow")
+      await this.#graft.trust.answer(question.id, answer)
+    }
+    this.#answered(question.id)
+  }
+
+  #answered(id: string): void {
+    this.#asked.delete(id)
+    const [first] = this.#questions.keys()
+    if (!this.#questions.delete(id)) return
+    const [next] = this.#questions.values()
+    if (first === id && next) this.#pose(next)
+    else if (!next) this.#surface.aside(false)
+  }
+}

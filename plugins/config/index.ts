@@ -1,0 +1,20 @@
+/** The configuration: layers of JSONC, checked by those who read them, explained, edited, and hot. */
+import { definePlugin } from "graft"
+import { takeAway, type Roots } from "./feed.ts"
+import { filesOf } from "./files.ts"
+import { emptyState, Scopes, type ConfigState } from "./scopes.ts"
+import { SectionRow, sections } from "./sections.ts"
+import { makeConfig } from "./service.ts"
+
+export default definePlugin<ConfigState>({
+  per: "process",
+  state: { version: 1, init: emptyState },
+  slots: { configSection: { schema: SectionRow } },
+  async setup(graft) {
+    const roots = await graft.keep<Roots>("roots", "", () => new Map(), takeAway)
+    const scopes = new Scopes(graft, filesOf(graft.kernel), roots)
+    graft.add("configSection", sections)
+    graft.provide("config", makeConfig(graft, scopes))
+    scopes.listen()
+  },
+})

@@ -1,0 +1,84 @@
+/**
+ * The files that are read, each with its last good content: one that does not parse, is empty or gone for a moment (an
+ * editor is just writing it) changes nothing. Bytes decide, never times.
+ */
+import { readFile, realpath, stat } from "node:fs/promises"
+import { isDocument, MOST, parseDocument, type Broken, type Document } from "./document.ts"
+
+export interface Source { readonly document?: Document; /** What the disk shows instead of the document that holds. */ readonly broken?: Broken; readonly real?: string }
+/** Texts that were good, by file; they outlive a reload of this plugin. */
+export interface Memory { get(file: string): string | undefined; set(file: string, text: string | undefined): void }
+
+/** A file this young may be half written; one that is gone may come back. Milliseconds. */
+const YOUNG = 250
+const VANISH = 150
+
+export class Sources {
+  readonly #memory: Memory
+  readonly #lookAgain: (milliseconds: number) => void
+  readonly #known = new Map<string, Source>()
+  readonly #vanished = new Set<string>()
+
+  /** `lookAgain` is asked for where what was seen is not believed yet. */
+  constructor(memory: Memory, lookAgain: (milliseconds: number) => void) {
+    this.#memory = memory
+    this.#lookAgain = lookAgain
+  }
+
+  /** Read at the first use, and at each `look`. */
+  async get(file: string): Promise<Source> {
+    return this.#known.get(file) ?? this.#read(file)
+  }
+
+  /** Reads every file again that was ever asked for. */
+  async look(): Promise<void> {
+    await Promise.all([...this.#known.keys()].map((file) => this.#read(file)))
+  }
+
+  forget(file: string): void {
+    this.#known.delete(file)
+    this.#memory.set(file, undefined)
+  }
+
+  async #read(file: string): Promise<Source> {
+    const source = await this.#see(file, await this.#lastGood(file))
+    this.#known.set(file, source)
+    if (source.document?.text !== this.#memory.get(file)) this.#memory.set(file, source.document?.text)
+    return source
+  }
+
+  async #lastGood(file: string): Promise<Document | undefined> {
+    const known = this.#known.get(file)
+    const text = known ? undefined : this.#memory.get(file)
+    const parsed = text === undefined ? undefined : await parseDocument(text)
+    return known?.document ?? (parsed && isDocument(parsed) ? parsed : undefined)
+  }
+
+  async #see(file: string, good: Document | undefined): Promise<Source> {
+    try {
+      const status = await stat(file)
+      const real = await realpath(file)
+      this.#vanished.delete(file)
+      if (!status.isFile()) return { ...hold(good), real, broken: { line: 1, message: "it is not a regular file" } }
+      if (status.size > MOST) return { ...hold(good), real, broken: { line: 1, message: `it has ${status.size} bytes, which no config needs` } }
+      const text = await readFile(file, "utf8")
+      if (text === good?.text) return { document: good, real }
+      const parsed = await parseDocument(text)
+      const suspicious = !isDocument(parsed) || (good && text.trim() === "")
+      if (suspicious && Date.now() - status.mtimeMs < YOUNG) {
+        this.#lookAgain(YOUNG)
+        return { ...hold(good), real }
+      }
+      return isDocument(parsed) ? { document: parsed, real } : { ...hold(good), real, broken: parsed }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== "ENOENT" && code !== "ENOTDIR") return { ...hold(good), broken: { line: 1, message: `it cannot be read (${code ?? String(error)})` } }
+      if (!good || this.#vanished.has(file)) return {}
+      this.#vanished.add(file)
+      this.#lookAgain(VANISH)
+      return hold(good)
+    }
+  }
+}
+
+const hold = (good: Document | undefined): Source => (good ? { document: good } : {})

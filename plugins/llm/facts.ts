@@ -1,0 +1,124 @@
+/**
+ * What can be learnt of a thrown thing: which kind of failure it is, and what the endpoint said. The shapes are known by
+ * name and never by class, since a dropped-in provider brings its own copy of the SDK. Nothing secret is in it.
+ */
+import { NETWORK } from "./signs.ts"
+
+const MOST_SAID = 500
+const MOST_BODY = 2_000
+const DEEPEST = 6
+
+export interface Facts {
+  /** `answer`: the endpoint said that it failed. `network`: the connection did. `chunk`: something that the protocol does not know. `end`: nothing more came. `request`: it cannot be expressed. `unknown`: a plugin's own code failed. */
+  kind: "answer" | "network" | "chunk" | "end" | "request" | "unknown"
+  status?: number
+  /** `code` and `type` as the vendor gave them. */
+  names: string
+  /** One line. */
+  said: string
+  headers: Readonly<Record<string, string>>
+  url?: string
+  body?: string
+  /** The system's code of what went wrong with the connection. */
+  network?: string
+}
+
+type Loose = Readonly<Record<string, unknown>>
+
+export function factsOf(thrown: unknown): Facts {
+  const error = looseOf(thrown) ?? {}
+  const name = thrown instanceof Error ? thrown.name : ""
+  const body = typeof error.responseBody === "string" ? error.responseBody : undefined
+  const inside = saidIn(error.data) ?? saidIn(parsed(body)) ?? saidIn(error.value) ?? (thrown instanceof Error ? undefined : saidIn(error))
+  const status = statusOf(error.statusCode) ?? statusOf(inside?.code) ?? statusOf(inside?.status)
+  const network = networkCodeOf(thrown)
+  // A body that is neither JSON nor a page is what it says.
+  const said = inside?.message ?? (body && !/^\s*[<{[]/.test(body) ? body : undefined)
+  return {
+    kind: kindOf(thrown, name, { status, network, said: inside !== undefined }),
+    names: [inside?.code, inside?.type].filter((each) => typeof each === "string").join(" "),
+    said: oneLine(String(said ?? rootMessage(thrown))),
+    headers: (looseOf(error.responseHeaders) ?? {}) as Record<string, string>,
+    ...(status !== undefined && { status }),
+    ...(typeof error.url === "string" && { url: plainUrl(error.url) }),
+    ...(body && { body: redact(body).slice(0, MOST_BODY) }),
+    ...(network !== undefined && { network }),
+  }
+}
+
+function kindOf(thrown: unknown, name: string, { status, network, said }: { status?: number; network?: string; said: boolean }): Facts["kind"] {
+  if (network !== undefined) return "network"
+  switch (name) {
+    case "": return "answer"
+    case "AI_APICallError": return status === undefined ? "network" : status < 300 && !said ? "chunk" : "answer"
+    case "AI_LoadAPIKeyError": return "answer"
+    case "AI_EmptyResponseBodyError": return "end"
+    case "AI_InvalidResponseDataError": return /ended without/.test((thrown as Error).message) ? "end" : "chunk"
+    case "AI_TypeValidationError": return said ? "answer" : "chunk"
+    case "AI_JSONParseError": return "chunk"
+    default: return name.startsWith("AI_") || typeof (thrown as { code?: unknown }).code === "string" ? "request" : "unknown"
+  }
+}
+
+/** Vendors put what they say into `error`, into its `message`, or right at the top. */
+function saidIn(value: unknown): Loose | undefined {
+  const outer = looseOf(value)
+  if (!outer) return undefined
+  const error = outer.error ?? looseOf(outer.response)?.error
+  if (typeof error === "string") return { ...outer, message: error }
+  const inner = looseOf(error)
+  if (typeof inner?.message === "string" || typeof inner?.type === "string") return inner
+  if (typeof outer.message === "string") return outer
+  return typeof outer.detail === "string" ? { ...outer, message: outer.detail } : undefined
+}
+
+function networkCodeOf(thrown: unknown): string | undefined {
+  for (const error of causes(thrown)) {
+    const { code } = error
+    if (typeof code === "string" && (Object.hasOwn(NETWORK, code) || /^(UND_ERR_(?!ABORTED|INVALID)|ERR_SSL|ERR_TLS|CERT_|HPE_|EPROTO$)/.test(code))) return code
+  }
+  return undefined
+}
+
+/** The innermost cause says what happened; those around it say that something did. */
+function rootMessage(thrown: unknown): string {
+  const messages = [...causes(thrown)].map(({ message }) => message).filter((message) => typeof message === "string" && message !== "")
+  return String(messages.at(-1) ?? thrown)
+}
+
+function* causes(thrown: unknown): Generator<Loose> {
+  for (let at = looseOf(thrown), depth = 0; at && depth < DEEPEST; at = looseOf(at.cause), depth++) yield at
+}
+
+/** Some give the status as the error's code, as a number or in words. */
+function statusOf(value: unknown): number | undefined {
+  const number = typeof value === "string" && /^\d{3}$/.test(value) ? Number(value) : value
+  return typeof number === "number" && number >= 200 && number < 600 ? number : undefined
+}
+
+/** Keys as vendors make them, and whatever follows "Bearer". */
+export function redact(text: string): string {
+  return text.replaceAll(/\bBearer\s+[\w.~+/=-]+/gi, "Bearer [redacted]").replaceAll(/\b(?:sk|pk|rk|gsk|xai|key|api|AIza)[-_][\w*-]{6,}/g, "[redacted]")
+}
+
+/** Without user, password and query: each may hold a key. */
+function plainUrl(text: string): string {
+  if (!URL.canParse(text)) return "[no URL]"
+  const { origin, pathname } = new URL(text)
+  return `${origin}${pathname}`
+}
+
+function oneLine(text: string): string {
+  const line = redact(text).replaceAll(/\s+/g, " ").trim().replace(/\.$/, "")
+  return line.length > MOST_SAID ? `${line.slice(0, MOST_SAID)}…` : line
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text ? (JSON.parse(text) as unknown) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const looseOf = (value: unknown): Loose | undefined => (typeof value === "object" && value !== null ? (value as Loose) : undefined)

@@ -1,0 +1,88 @@
+/** Whatever went wrong, as one failure of the contract's closed set: what happened, where, and what to do. */
+import type { LlmFailure } from "./contract.ts"
+import { factsOf, type Facts } from "./facts.ts"
+import { retryAfter } from "./retry-after.ts"
+import { codeOf, NETWORK } from "./signs.ts"
+
+export class LlmError extends Error implements LlmFailure {
+  readonly code: string
+  readonly retryable: boolean
+  readonly provider: string
+  declare readonly retryAfter?: number
+  declare readonly status?: number
+  declare readonly url?: string
+  declare readonly body?: string
+  constructor({ message, code, retryable, provider, ...more }: LlmFailure) {
+    super(message)
+    this.name = "LlmError"
+    this.code = code
+    this.retryable = retryable
+    this.provider = provider
+    Object.assign(this, more)
+  }
+
+  /** As it is told. An error's own name and message are not copied with the rest. */
+  get plain(): LlmFailure {
+    const { name: _, ...rest } = this
+    return { ...rest, message: this.message }
+  }
+}
+
+/** Where it went wrong. `begun`: the endpoint had accepted the request. `advice`: what to do about a refused credential. */
+export interface Circumstances { readonly provider: string; readonly begun: boolean; readonly advice: string }
+
+export function failureOf(error: unknown, at: Circumstances): LlmError {
+  if (error instanceof LlmError) return error
+  if (isClosed(error)) return new LlmError({ ...error, message: error.message, retryable: error.retryable ?? false, provider: at.provider })
+  const facts = factsOf(error)
+  const { provider } = at
+  const { kind, said, network, url, body, status } = facts
+  const fail = (code: string, message: string, more: Partial<LlmFailure> = {}) => new LlmError({ code, message, provider, retryable: false, ...(url !== undefined && { url }), ...(body !== undefined && { body }), ...more })
+  switch (kind) {
+    case "answer":
+      return answered(facts, at, fail)
+    case "network": {
+      if (at.begun || (status !== undefined && status < 300)) return fail("llm.cut", `${provider}: the stream broke off${network ? ` (${network})` : ""}`, { retryable: true })
+      const why = network === undefined ? undefined : NETWORK[network]
+      return fail("llm.network", `${provider} could not be reached${url ? ` at ${url}` : ""}: ${why?.says || said}${network && why?.says !== "" ? ` (${network})` : ""}`, { retryable: why?.passes ?? true })
+    }
+    case "chunk":
+      return fail("llm.protocol", `${provider} sent what its protocol does not know: ${said}`, { retryable: true })
+    case "end":
+      return fail("llm.cut", `${provider}: the stream broke off before the reply was whole`, { retryable: true })
+    case "request":
+      return fail("llm.request", `${provider} cannot be asked this: ${said}`)
+    case "unknown":
+      return fail("llm.protocol", `the plugin that speaks to ${provider} failed: ${said}`, { retryable: !isMistake(error) })
+    default:
+      return kind satisfies never
+  }
+}
+
+/** A plugin that knows may say so itself. */
+const isClosed = (error: unknown): error is Error & Pick<LlmFailure, "code"> & Partial<LlmFailure> => error instanceof Error && /^llm\.[a-z-]+$/.test(String((error as { code?: unknown }).code))
+
+/** The endpoint said that it failed. */
+function answered({ status, said, names, headers }: Facts, { provider, advice }: Circumstances, fail: (code: string, message: string, more?: Partial<LlmFailure>) => LlmError): LlmError {
+  const code = codeOf({ status, names, text: said })
+  const wait = retryAfter(headers, said, Date.now())
+  const asked = headers["x-should-retry"]
+  const known = { ...(status !== undefined && { status }), ...(wait !== undefined && { retryAfter: wait }) }
+  const again = { ...known, retryable: asked === undefined ? code === "llm.rate-limit" || code === "llm.server" : asked === "true" }
+  const why = `(${[status, said].filter((part) => part !== undefined && part !== "").join(": ")})`
+  switch (code) {
+    case "llm.auth": return fail(code, `${provider} refused the credential ${why}. ${advice}`, known)
+    case "llm.quota": return fail(code, `${provider}: what this account may use is used up ${why}. Top it up, or choose another model`, known)
+    case "llm.overflow": return fail(code, `${provider}: the request is longer than the model can take ${why}`, known)
+    case "llm.rate-limit": return fail(code, `${provider} is asked too often ${why}${wait === undefined ? "" : `; it asks to wait ${Math.ceil(wait / 1_000)} s`}`, again)
+    case "llm.server": return fail(code, `${provider} failed ${why}`, again)
+    case "llm.request": return fail(code, `${provider} refused the request ${why}${status === 404 ? `. \`graft models --provider ${provider}\` lists its models` : ""}`, again)
+    default: return code satisfies never
+  }
+}
+
+/** A mistake in a plugin's code: its author must know, and sending it again would give the same. */
+export function isMistake(error: unknown): boolean {
+  const programming = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError || error instanceof SyntaxError
+  return programming && factsOf(error).kind === "unknown"
+}

@@ -1,0 +1,57 @@
+/** The parts of one reply as they come: errors end it, one that ends without saying so was cut, and reasoning bears the name of who thought it. */
+import type { LanguageModelV4StreamPart, LanguageModelV4StreamResult, SharedV4ProviderMetadata } from "@ai-sdk/provider"
+import type { Clock } from "./ending.ts"
+import { LlmError } from "./failure.ts"
+
+type Part = LanguageModelV4StreamPart
+/** How long the rest of a body may take once all was said, in ms. */
+const REST = 500
+
+export class Parts {
+  readonly #reader: ReadableStreamDefaultReader<Part>
+  readonly #provider: string
+  readonly #type: string | undefined
+  #count = 0
+  /** All was said. */
+  finished = false
+
+  constructor({ stream, response }: LanguageModelV4StreamResult, provider: string, signal: AbortSignal) {
+    this.#reader = stream.getReader()
+    this.#provider = provider
+    this.#type = response?.headers?.["content-type"]
+    const leave = () => void this.#reader.cancel().catch(() => {})
+    if (signal.aborted) leave()
+    else signal.addEventListener("abort", leave, { once: true })
+  }
+
+  read(): Promise<ReadableStreamReadResult<Part>> { return this.#reader.read() }
+
+  /** What was read, or a throw. */
+  take({ done, value: part }: ReadableStreamReadResult<Part>): Part {
+    if (done || (part.type === "finish" && part.finishReason.unified === "interrupted")) throw this.#brokenOff()
+    if (part.type === "error") throw part.error
+    if (part.type !== "stream-start") this.#count++
+    this.finished = part.type === "finish"
+    return part.type === "reasoning-start" ? signed(part, this.#provider) : part
+  }
+
+  /** Reads the rest of a body in which all was said, so that its connection can be used again. */
+  async readOut(clock: Clock): Promise<void> {
+    const late = Promise.withResolvers<void>()
+    const cancel = clock.after(REST, late.resolve)
+    const rest = async () => { while (!(await this.#reader.read()).done); }
+    await Promise.race([rest().catch(() => {}), late.promise])
+    cancel()
+  }
+
+  #brokenOff(): LlmError {
+    const [provider, type] = [this.#provider, this.#type]
+    if (this.#count > 0 || type === undefined || type.startsWith("text/event-stream")) return new LlmError({ code: "llm.cut", message: `${provider}: the stream broke off before the reply was whole`, retryable: true, provider })
+    return new LlmError({ code: "llm.protocol", message: `${provider} answered with ${type.slice(0, 60)}, which is no stream of events; is its URL right? Most end in /v1`, retryable: false, provider })
+  }
+}
+
+/** Reasoning goes back to where it came from, and nowhere else; so it must be known where that was. */
+function signed<P extends { providerMetadata?: SharedV4ProviderMetadata }>(part: P, provider: string): P {
+  return part.providerMetadata?.[provider] ? part : { ...part, providerMetadata: { ...part.providerMetadata, [provider]: {} } }
+}

@@ -1,0 +1,32 @@
+/** One model of an endpoint over Chat Completions, asked so that also a strict chat template takes it. */
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4Prompt } from "@ai-sdk/provider"
+import { providerFetch } from "../lib/provider-fetch.ts"
+import { ownHistory, seenBy } from "../lib/provider-history.ts"
+import type { Model } from "../model/contract.ts"
+import type { Connection } from "./listing.ts"
+
+export async function languageModel(model: Model, { url, headers }: Connection): Promise<LanguageModelV4> {
+  const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible")
+  const endpoint = createOpenAICompatible({ name: model.provider, baseURL: url, headers, fetch: providerFetch, includeUsage: true })
+  return seenBy(endpoint.languageModel(model.api ?? model.id), (options) => optionsFor(model.provider, options))
+}
+
+export function optionsFor(provider: string, options: LanguageModelV4CallOptions): LanguageModelV4CallOptions {
+  return { ...options, prompt: joined(ownHistory(options.prompt, provider)) }
+}
+
+/** Many templates take one system text, at the beginning, and then a user and the assistant in turns. */
+function joined(prompt: LanguageModelV4Prompt): LanguageModelV4Prompt {
+  const messages: LanguageModelV4Message[] = []
+  for (const message of prompt) {
+    const before = messages.at(-1)
+    if (before?.role === "system" && message.role === "system") messages[messages.length - 1] = { ...before, content: `${before.content}\n\n${message.content}` }
+    else if (before?.role === "user" && message.role === "user" && isText(before) && isText(message)) messages[messages.length - 1] = { role: "user", content: [{ type: "text", text: `${textOf(before)}\n\n${textOf(message)}` }] }
+    else messages.push(message)
+  }
+  return messages
+}
+
+type User = Extract<LanguageModelV4Message, { role: "user" }>
+const isText = (message: User): boolean => message.content.every((part) => part.type === "text")
+const textOf = (message: User): string => message.content.map((part) => (part.type === "text" ? part.text : "")).join("\n")

@@ -1,0 +1,129 @@
+/**
+ * What has to be looked at, so that nothing that matters happens unseen; and for whom it matters when it happens. Made
+ * anew whenever the wishes or the directories have changed: it reads the disk, and changes nothing.
+ */
+import { readdirSync } from "node:fs"
+import { basename, dirname, join, relative, sep } from "node:path"
+import type { Watched } from "./contract.ts"
+import { look, trace } from "./trace.ts"
+
+export interface Wishes {
+  /** Directories of plugins as they were named: there or not, linked or not. */
+  roots: readonly string[]
+  /** Real paths that the kernel wants to know about: files, and directories in which something may appear. */
+  kernel: readonly string[]
+  rows: readonly Watched[]
+}
+
+/** What of a directory counts: everything, so many levels deep, or only some names in it. */
+export interface Sight { inode: number; depth: number; only?: Set<string> }
+
+/** Whom a path concerns: the kernel, rows (spelled as they asked), and, if it is where other paths may turn, the plan itself. */
+export interface Concern { kernel: boolean; rows: string[]; hinge: boolean }
+
+/** Where the path of a row leads; of one that leads nowhere, when something last came or went there (milliseconds). */
+export interface Lead { to: string; touched: number }
+
+/** A row, or the kernel. */
+type Owner = Watched | undefined
+interface Region { real: string; depth: number; owner: Owner }
+
+/** Levels below a root: a plugin's folder, and the folders of its helpers. What lies deeper is seen file by file. */
+const ROOT_DEPTH = 4
+const IGNORED: ReadonlySet<string> = new Set(["node_modules", ".git"])
+/** What editors leave for a moment. */
+const TEMPORARY = /^(4913|\.#.*|#.*#|.*~|\..*\.sw[a-z]|.*\.tmp|.*___jb_(tmp|old)___|\.goutputstream-.*)$/
+
+export class Plan {
+  readonly sights = new Map<string, Sight>()
+  readonly leads = new Map<string, Lead>()
+  readonly #regions: Region[] = []
+  readonly #files = new Map<string, Set<Owner>>()
+  readonly #hinges = new Set<string>()
+
+  constructor({ roots, kernel, rows }: Wishes) {
+    for (const root of roots) this.#root(root)
+    for (const row of rows) this.#follow(row.path, row.depth ?? Infinity, row)
+    // Nearly all files of plugins lie below a root, and are not looked up one by one.
+    for (const path of kernel) if (!this.#covers(path)) this.#follow(path, 0, undefined)
+    for (const region of this.#regions.toSorted((a, b) => a.real.length - b.real.length)) this.#see(region)
+    for (const path of [...this.#files.keys(), ...this.#hinges]) this.#seeOnly(path)
+  }
+
+  about(path: string): Concern {
+    const hinge = this.#hinges.has(path)
+    const owners = new Map<Owner, string>()
+    for (const owner of this.#files.get(path) ?? []) owners.set(owner, owner?.path ?? path)
+    for (const { real, depth, owner } of this.#regions) if (reaches(real, depth + 1, path)) owners.set(owner, join(owner?.path ?? real, relative(real, path)))
+    return { kernel: hinge || owners.has(undefined), rows: [...new Set([...owners].flatMap(([owner, spelled]) => (owner ? spelled : [])))], hinge }
+  }
+
+  /** A directory of plugins may be renamed together with the one it lies in, and may hold links to plugins elsewhere. */
+  #root(path: string): void {
+    const real = this.#follow(path, ROOT_DEPTH, undefined)
+    if (real === undefined) return
+    this.#hinges.add(dirname(real))
+    for (const link of linksIn(real)) this.#follow(link, ROOT_DEPTH - 1, undefined)
+  }
+
+  /** Gives where a path leads if that is a directory. */
+  #follow(path: string, depth: number, owner: Owner): string | undefined {
+    const { real, kind, inode, hinges } = trace(path)
+    for (const hinge of hinges) this.#hinges.add(hinge)
+    if (owner) this.leads.set(path, { to: `${kind} ${real} ${kind === "directory" ? inode : ""}`, touched: kind === "missing" ? (look(dirname(hinges.at(-1)!))?.modified ?? 0) : 0 })
+    if (kind === "file") this.#files.set(real, (this.#files.get(real) ?? new Set()).add(owner))
+    if (kind !== "directory") return undefined
+    this.#regions.push({ real, depth, owner })
+    return real
+  }
+
+  /** Does the kernel hear of this path anyway? */
+  #covers(path: string): boolean {
+    return this.#regions.some(({ real, depth, owner }) => owner === undefined && reaches(real, depth + 1, path))
+  }
+
+  #see({ real, depth }: Region): void {
+    if (this.#isSeen(real, (seen) => (seen === Infinity ? seen : seen - depth))) return
+    this.sights.set(real, { inode: look(real)?.inode ?? 0, depth })
+  }
+
+  #seeOnly(path: string): void {
+    const directory = dirname(path)
+    if (this.#isSeen(path, (seen) => seen + 1)) return
+    const only = this.sights.get(directory)?.only ?? new Set()
+    this.sights.set(directory, { inode: look(directory)?.inode ?? 0, depth: 0, only: only.add(basename(path)) })
+  }
+
+  /** Is it seen from a directory above? `least` gives how far below one of such a depth it may lie. */
+  #isSeen(path: string, least: (seen: number) => number): boolean {
+    for (let at = path; ; at = dirname(at)) {
+      const sight = this.sights.get(at)
+      if (sight && !sight.only && reaches(at, least(sight.depth), path)) return true
+      if (at === dirname(at)) return false
+    }
+  }
+}
+
+/** What is not looked at in a directory that is. */
+export function ignores(directory: string, { only }: Pick<Sight, "only">, path: string): boolean {
+  const names = relative(directory, path).split(sep)
+  if (names[0] === "" || names[0] === "..") return false
+  return only ? !only.has(names[0]!) : names.some((name) => IGNORED.has(name)) || TEMPORARY.test(names.at(-1)!)
+}
+
+/** Does a path lie in a directory, at most so many levels below it, and not where nobody looks? */
+function reaches(directory: string, levels: number, path: string): boolean {
+  if (path === directory) return levels >= 0
+  const inside = join(directory, sep)
+  if (!path.startsWith(inside)) return false
+  const names = path.slice(inside.length).split(sep)
+  return names.length <= levels && !names.some((name) => IGNORED.has(name))
+}
+
+function linksIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isSymbolicLink() ? join(directory, entry.name) : []))
+  } catch {
+    return []
+  }
+}
