@@ -3,12 +3,12 @@
  * goes on, and exactly its own events are seen.
  */
 import { renameSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { builtIns, openHouse, read, type House, type Told } from "./fixtures/house.ts"
 
-/** Without one of these there is nobody to talk to; the conversation goes on when it is back. */
-const VOICE = ["session", "runner", "llm", "model", "tool", "permission", "instruction", "eventlog", "store", "config"]
+/** Without one of these there is nobody to talk to, or nothing to read with; the conversation goes on when it is back. */
+const VOICE = ["config", "eventlog", "instruction", "llm", "model", "permission", "provider-demo", "runner", "session", "store", "tool", "tool-read"]
 
 let house: House
 beforeAll(async () => { house = await openHouse() })
@@ -24,16 +24,11 @@ const plugin = ({ payload }: Told) => (payload as { plugin: string }).plugin
 const shape = () => house.kernel.inspect().realms.map(({ id, services, slots, plugins }) => ({
   id, slots, services: Object.keys(services).sort(), plugins: plugins.map(({ id, status, events, kept }) => ({ id, status, events, kept })),
 }))
-const speaks = () => {
-  const live = new Set(house.kernel.inspect().realms.flatMap(({ services }) => Object.keys(services)))
-  return VOICE.every((service) => live.has(service)) && house.views("provider-demo").some(({ status }) => status === "live")
-}
+const speaks = () => VOICE.every((id) => house.views(id).some(({ status }) => status === "live"))
 
 async function goesOn(): Promise<void> {
-  const before = (await house.graft.session.messages(house.session)).length
   const { state, answer } = await house.say("read notes.txt")
   expect({ state, answer: answer.includes("remember the milk") }).toEqual({ state: "done", answer: true })
-  expect((await house.graft.session.messages(house.session)).length).toBeGreaterThan(before)
 }
 
 describe("every built-in is hot", () => {
@@ -66,9 +61,10 @@ describe("every built-in is hot", () => {
 
     const whole = shape()
     const folder = dirname(entry)
-    const away = `${folder}.away`
+    // A name that begins with "_" is no plugin's.
+    const away = join(dirname(folder), `_${id}`)
     const gone = await house.during(async () => {
-      renameSync(folder, away.replace(/([^/]+)$/, "_$1"))
+      renameSync(folder, away)
       await house.kernel.reconcile([folder])
     })
     expect(gone.filter(({ event }) => event === "plugin.removed").map(plugin)).toEqual(before.map(() => id))
@@ -78,7 +74,7 @@ describe("every built-in is hot", () => {
     if (speaks()) await goesOn()
 
     const back = await house.during(async () => {
-      renameSync(away.replace(/([^/]+)$/, "_$1"), folder)
+      renameSync(away, folder)
       await house.kernel.reconcile([folder])
     })
     expect(back.filter(({ event }) => event === "plugin.loaded").map(plugin)).toContain(id)

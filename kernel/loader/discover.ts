@@ -32,20 +32,18 @@ export function discover(roots: readonly Root[], locations: readonly string[]): 
 function pluginsIn(dir: string): { id: string; entry: string }[] {
   let names: string[]
   try { names = readdirSync(dir).sort() } catch { return [] }
-  return names.flatMap((name) => {
-    if (/^[_.]/.test(name) || name === "node_modules" || parse(name).name === "host") return []
-    const path = join(dir, name)
-    const stat = stats(path)
-    if (stat?.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync(path) }] : []
-    if (!stat?.isDirectory()) return []
-    const index = readdirSync(path).filter((file) => parse(file).name === "index" && isSource(file)).sort().at(-1)
-    return index ? [{ id: name, entry: realpathSync(join(path, index)) }] : []
-  })
+  return names.flatMap((name) => { try { return pluginIn(dir, name) } catch { return [] } })
 }
 
-/** A link that loops or leads nowhere is no file. */
-function stats(path: string) {
-  try { return statSync(path, { throwIfNoEntry: false }) } catch { return undefined }
+/** Throws for a link that loops or leads nowhere, and for what may not be read or is just being deleted. */
+function pluginIn(dir: string, name: string): { id: string; entry: string }[] {
+  if (/^[_.]/.test(name) || name === "node_modules" || parse(name).name === "host") return []
+  const path = join(dir, name)
+  const stat = statSync(path)
+  if (stat.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync(path) }] : []
+  if (!stat.isDirectory()) return []
+  const index = readdirSync(path).filter((file) => parse(file).name === "index" && isSource(file)).sort().at(-1)
+  return index ? [{ id: name, entry: realpathSync(join(path, index)) }] : []
 }
 
 /** Every file of a plugin's folder, or the one file, and what the root shares (`_…`), by hash: no meaning is read into any of them. */

@@ -201,7 +201,7 @@ export class Transaction {
     const status = waitsFor.size ? "waiting" : this.#phase === "admit" ? "refused" : "failed"
     const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
     const place = evaluation?.locate(error)
-    unit.failure = { entry, kept: kept?.hash, options, watched: evaluation?.watched ?? [entry], stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash }
+    unit.failure = { entry, kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash }
     if (!unit.live) Object.assign(unit, { status, reason: message })
     // It may have come while this setup was on its way to call it.
     if (unit.mayGoOn) void unit.request("what it waited for came")

@@ -46,10 +46,9 @@ function makeMethod(consumer: Generation, realm: Realm, service: string, method:
     const provided = realm.table.service(service)
     if (provided) return invoke(provided.generation, provided.implementation, args)
     if (realm.parent === undefined && pending.perLocation(service)) return failing(new KernelError("NeedsLocation", `"${service}" is a project's: using p = await graft.at(directory), then p.${during}(…)`))
-    if (consumer.state === "staged") {
-      consumer.unavailable ??= service
-      return failing(new Unavailable(service))
-    }
+    if (consumer.state === "staged") consumer.unavailable ??= service
+    // Setup and cleanup wait for nobody.
+    if (consumer.state === "staged" || consumer.state === "closed") return failing(new Unavailable(service))
     return hybrid(pending.arrivals.wait(realm, service, BOUNDS.call).then(() => call(...args)))
   }
   return call

@@ -30,7 +30,7 @@ export function makeCli(graft: Graft, screen: Screen): Cli {
         return await dispatch(graft, argv, terminal, { help, version })
       } catch (error) {
         if (graft.retiring.aborted && (error as { code?: unknown }).code === "Moved") throw error
-        return explain(error, terminal, argv[0])
+        return explain(error, terminal, argv[0] !== undefined && named(graft, argv[0]) ? `graft ${argv[0]}` : "graft")
       }
     },
   }
@@ -63,7 +63,7 @@ function find(rows: readonly Row<Subcommand>[], name: string): Row<Subcommand> {
   const row = rows.findLast(({ key }) => key === name)
   if (row) return row
   const best = near(name, rows.map(({ key }) => key))
-  throw new UsageError(`there is no command "${name}"${best.length ? `; did you mean ${best.map((each) => `"${each}"`).join(" or ")}?` : ""}${name.includes(" ") ? ` To ask something: graft run "${name}"` : ""}`)
+  throw new UsageError(`there is no command "${name}"${name.includes(" ") ? `; to ask something: graft run "${name}"` : best.length ? `; did you mean ${best.map((each) => `"${each}"`).join(" or ")}?` : ""}`)
 }
 
 function help(row: Row<Subcommand>, terminal: Terminal): number {
@@ -84,10 +84,10 @@ export function overview(rows: readonly Row<Subcommand>[]): string {
   ].join("\n") + "\n"
 }
 
-function explain(error: unknown, terminal: Terminal & { interrupted: boolean }, command: string | undefined): number {
+function explain(error: unknown, terminal: Terminal & { interrupted: boolean }, command: string): number {
   if (terminal.interrupted) return EXIT.interrupted
   terminal.err(`${terminal.paint("red", "graft")}: ${messageOf(error)}\n`)
-  if (error instanceof UsageError) return terminal.err(`graft ${command && !command.startsWith("-") ? `${command} ` : ""}--help tells more\n`), EXIT.usage
+  if (error instanceof UsageError) return terminal.err(`${command} --help tells more\n`), EXIT.usage
   if (process.env.GRAFT_DEBUG && error instanceof Error) terminal.err(`${error.stack ?? ""}\n`)
   return EXIT.failed
 }

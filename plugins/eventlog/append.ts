@@ -32,10 +32,10 @@ export function textsOf({ aggregate, actor, create, events }: Append): string[] 
 export function append(tx: Tx, batch: Append, texts: readonly string[], projections: Projections, known: Known): Written {
   const before = receiptOf(tx, batch) ?? twinOf(tx, batch, texts)
   if (before) return before
-  projections.level(tx)
   const { aggregate, actor, events, command } = batch
   const created = Date.now()
-  const { key, seq, log, kind, epoch } = allocate(tx, batch, created)
+  const { key, seq, log, kind, epoch, current } = allocate(tx, batch, created)
+  projections.level(tx, current)
   const first = seq - events.length + 1
   const named = new Map<string, number>()
   const number = (name: string): number => known.get(name) ?? named.get(name) ?? nameIn(tx, name, named)
@@ -53,7 +53,7 @@ export function append(tx: Tx, batch: Append, texts: readonly string[], projecti
   return { first, last: seq, cursor: cursorAt(log, seq), repeated: false, kind, events: stored, named }
 }
 
-interface Allocated { key: number; seq: number; log: string; kind: string; epoch: number }
+interface Allocated { key: number; seq: number; log: string; kind: string; epoch: number; current: string }
 
 /** The one statement that gives places and checks the fence: there is nothing between the two to race with. */
 function allocate(tx: Tx, { aggregate, create, epoch, events }: Append, created: number): Allocated {

@@ -12,7 +12,7 @@ import type { Teller } from "./teller.ts"
 const MOST_NAMES = 2_000
 const MOST_OWNERS = 256
 
-export interface Around { store: Store; projections: Projections; teller: Teller; ready(): Promise<void>; /** Wakes those who wait for events of an aggregate. */ ring(aggregate: string): void }
+export interface Around { store: Store; projections: Projections; teller: Teller; /** Wakes those who wait for events of an aggregate. */ ring(aggregate: string): void }
 
 export class Appender {
   readonly #around: Around
@@ -24,14 +24,13 @@ export class Appender {
   constructor(around: Around) { this.#around = around }
 
   async append(batch: Append): Promise<Appended> {
-    const { store, projections, teller, ready, ring } = this.#around
+    const { store, projections, teller, ring } = this.#around
     const texts = textsOf(batch)
     const { aggregate, epoch, location } = batch
     const owner = epoch === undefined ? undefined : `${epoch} ${aggregate}`
     const ticket = ++this.#tickets
     try {
-      await ready()
-      await projections.ready(batch.events.map(({ type }) => type))
+      await projections.ready(batch.events)
       const { kind, events, named, ...appended } = await store.write((tx) => {
         this.#pass(owner, ticket)
         try {

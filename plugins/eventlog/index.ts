@@ -19,10 +19,10 @@ export default definePlugin({
     const { runtime, bells } = await graft.keep("log", "process", () => ({ runtime: newRuntime(), bells: new Set<(aggregate: string) => void>() }), (log) => store.letGo(log.runtime).catch(() => {}))
     const ready = tablesIn(store)
     const reader = new Reader(store, graft.all("upcast"), ready)
-    const projections = new Projections(store, graft.all("projection"), reader)
+    const projections = new Projections(store, graft.all("projection"), reader, ready)
     const tails = new Tails(graft, reader)
     const claims = new Claims(graft, runtime, ready)
-    const appender = new Appender({ store, projections, teller: new Teller(graft), ready, ring: (aggregate) => { for (const bell of bells) bell(aggregate) } })
+    const appender = new Appender({ store, projections, teller: new Teller(graft), ring: (aggregate) => { for (const bell of bells) bell(aggregate) } })
 
     const bell = (aggregate: string) => tails.ring(aggregate)
     bells.add(bell)

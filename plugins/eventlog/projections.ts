@@ -8,7 +8,7 @@ import type { Store, Tx } from "../store/contract.ts"
 import type { Projection, StoredEvent } from "./contract.ts"
 import { EventLogError } from "./errors.ts"
 import type { EventRow, Reader } from "./reader.ts"
-import { HISTORY } from "./tables.ts"
+import { CURRENT, HISTORY } from "./tables.ts"
 
 const PAGE = 256
 /** The owner of the log's own tables. */
@@ -18,15 +18,19 @@ export class Projections {
   readonly #store: Store
   readonly #board: Board<Projection>
   readonly #reader: Reader
+  readonly #tables: () => Promise<void>
   #items: readonly Projection[] = []
-  #made: Promise<void> = Promise.resolve()
+  #made: Promise<void> | undefined
   #current: readonly Projection[] = []
+  /** What the database holds for current when nothing is to be done about it. */
+  #settled: string | undefined
   readonly #failed = new Map<Projection, unknown>()
 
-  constructor(store: Store, board: Board<Projection>, reader: Reader) {
+  constructor(store: Store, board: Board<Projection>, reader: Reader, tables: () => Promise<void>) {
     this.#store = store
     this.#board = board
     this.#reader = reader
+    this.#tables = tables
   }
 
   /** Their tables are made before anybody reads them, and not earlier. */
@@ -34,21 +38,22 @@ export class Projections {
     for (const { id, migrations } of this.#board) if (id !== RESERVED) void this.#store.prepare(id, migrations).catch(() => {})
   }
 
-  /** All that are there now have their tables. An append waits behind those before it. */
-  async ready(types: readonly string[]): Promise<void> {
+  /** The log and all projections that are there now have their tables. Those who wait go on in their order. */
+  async ready(events: readonly { type: string }[]): Promise<void> {
     const items = [...this.#board]
-    if (items.length !== this.#items.length || items.some((item, i) => item !== this.#items[i])) {
+    if (!this.#made || items.length !== this.#items.length || items.some((item, i) => item !== this.#items[i])) {
       this.#items = items
-      this.#made = this.#make(items)
-      this.#made.catch(() => { this.#items = [] })
+      const made = (this.#made = this.#make(items))
+      made.catch(() => { if (this.#made === made) this.#made = undefined })
     }
     await this.#made
-    for (const [item, error] of this.#failed) if (types.some((type) => item.types.includes(type))) throw error
+    for (const [{ types }, error] of this.#failed) if (events.some(({ type }) => types.includes(type))) throw error
   }
 
   /** What a plugin's author got wrong stops only the events that it wants to see; what is wrong with the disk stops all. */
   async #make(items: readonly Projection[]): Promise<void> {
     const failed = new Map<Projection, unknown>()
+    await this.#tables()
     for (const item of items) {
       if (this.#current.includes(item)) continue
       try {
@@ -63,10 +68,12 @@ export class Projections {
     this.#failed.clear()
     for (const [item, error] of failed) this.#failed.set(item, error)
     this.#current = items.filter((item) => !failed.has(item))
+    this.#settled = undefined
   }
 
-  /** Before an append: ours catch up, those of others fall behind. */
-  level(tx: Tx): void {
+  /** Before an append: ours catch up, those of others fall behind. `current` is what the database holds for current, by name. */
+  level(tx: Tx, current: string): void {
+    if (current === this.#settled) return
     const states = new Map(tx.all<{ id: string; behind: number | null }>("SELECT id, behind FROM projection").map(({ id, behind }) => [id, behind]))
     for (const item of this.#current) {
       const behind = states.get(item.id)
@@ -74,6 +81,7 @@ export class Projections {
       if (behind !== null) this.#catchUp(tx, item, behind ?? 1)
     }
     for (const [id, behind] of states) if (behind === null) tx.run("UPDATE projection SET behind = (SELECT coalesce(max(position), 0) + 1 FROM event) WHERE id = ?", [id])
+    this.#settled = tx.get<{ current: string }>(`SELECT ${CURRENT} AS current`)!.current
   }
 
   project(tx: Tx, event: StoredEvent): void {
@@ -83,7 +91,7 @@ export class Projections {
   async rebuild(id: string): Promise<{ events: number }> {
     const item = this.#board.get(id)
     if (!item) throw new EventLogError("eventlog.unknown", `there is no projection "${id}"; there are: ${[...this.#board].map((each) => each.id).join(", ")}`)
-    await this.ready(item.types)
+    await this.ready(item.types.map((type) => ({ type })))
     return this.#store.write((tx) => {
       for (const table of item.tables.toReversed()) tx.run(`DELETE FROM "${table.replaceAll('"', '""')}"`)
       return { events: this.#catchUp(tx, item, 1) }

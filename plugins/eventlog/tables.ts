@@ -46,7 +46,9 @@ export function tablesIn(store: Store): () => Promise<void> {
   }))
 }
 
-export const ALLOCATE = "UPDATE aggregate SET seq = seq + ? WHERE id = ? AND replay_owner IS NULL AND (? IS NULL OR epoch = ?) RETURNING key, seq, log, kind, epoch"
+/** The projections that have taken in every event. */
+export const CURRENT = "(SELECT coalesce(group_concat(id, ' '), '') FROM projection WHERE behind IS NULL)"
+export const ALLOCATE = `UPDATE aggregate SET seq = seq + ? WHERE id = ? AND replay_owner IS NULL AND (? IS NULL OR epoch = ?) RETURNING key, seq, log, kind, epoch, ${CURRENT} AS current`
 export const INSERT = "INSERT INTO event (aggregate, seq, type, version, epoch, actor, created, id, causation, correlation, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 export const CLAIM = "UPDATE aggregate SET epoch = epoch + 1, owner = ? WHERE id = ? AND replay_owner IS NULL AND (owner IS NULL OR owner = ? OR owner = ?) RETURNING epoch"
 

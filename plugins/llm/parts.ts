@@ -4,6 +4,7 @@ import type { Clock } from "./ending.ts"
 import { LlmError } from "./failure.ts"
 
 type Part = LanguageModelV4StreamPart
+type Read = Awaited<ReturnType<ReadableStreamDefaultReader<Part>["read"]>>
 /** How long the rest of a body may take once all was said, in ms. */
 const REST = 500
 
@@ -24,10 +25,10 @@ export class Parts {
     else signal.addEventListener("abort", leave, { once: true })
   }
 
-  read(): Promise<ReadableStreamReadResult<Part>> { return this.#reader.read() }
+  read(): Promise<Read> { return this.#reader.read() }
 
   /** What was read, or a throw. */
-  take({ done, value: part }: ReadableStreamReadResult<Part>): Part {
+  take({ done, value: part }: Read): Part {
     if (done || (part.type === "finish" && part.finishReason.unified === "interrupted")) throw this.#brokenOff()
     if (part.type === "error") throw part.error
     if (part.type !== "stream-start") this.#count++

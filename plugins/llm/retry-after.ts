@@ -2,7 +2,7 @@
 
 /** Milliseconds, or undefined when it does not say. `now` in ms since the epoch. */
 export function retryAfter(headers: Readonly<Record<string, string>>, said: string, now: number): number | undefined {
-  const exact = Number(headers["retry-after-ms"] ?? Number.NaN)
+  const exact = Number(headers["retry-after-ms"]?.trim() || Number.NaN)
   if (exact >= 0) return exact
   const header = headers["retry-after"]
   if (header !== undefined) {

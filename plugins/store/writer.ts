@@ -80,7 +80,7 @@ export class Writer {
     const jobs = this.#queue
     this.#queue = []
     try {
-      if (!failure) for (const job of jobs) this.#perform(job)
+      if (!failure) for (const job of jobs) this.#perform(job, jobs.length === 1)
       if (!failure) commit.run()
     } catch (error) {
       failure = { error }
@@ -90,23 +90,23 @@ export class Writer {
     this.#tell(jobs, failure && { error: explain(failure.error, this.#home.file) })
   }
 
-  /** One work in its savepoint. Throws when SQLite has given up the whole transaction, which it does when the disk is full. */
-  #perform(job: Job): void {
+  /** One work in its savepoint; who is `alone` needs none. Throws when the whole transaction is given up, as SQLite does when the disk is full. */
+  #perform(job: Job, alone: boolean): void {
     const { save, undo, release } = this.#steps
     const tx = new Work(this.#statements)
-    save.run()
+    if (!alone) save.run()
     try {
       const value = job.work(tx)
       if (typeof (value as PromiseLike<unknown> | undefined)?.then === "function") throw new TypeError("the work of a write is synchronous: await before it, or after it")
       job.done = { value }
     } catch (error) {
       job.done = { error: isBusy(error) ? explain(error, this.#home.file) : error }
-      if (!this.#database.inTransaction) throw error
+      if (alone || !this.#database.inTransaction) throw error
       undo.run()
     } finally {
       tx.end()
     }
-    release.run()
+    if (!alone) release.run()
   }
 
   #tell(jobs: readonly Job[], failure: { error: unknown } | undefined): void {

@@ -33,7 +33,7 @@ export function openEye(eyes: Eyes, directory: string, sight: Sight, since: numb
   eyes.open.set(directory, eye)
   const live = () => eyes.open.get(directory) === eye
   eye.watcher = eyes.watch(directory, {
-    depth: sight.depth, persistent: false, followSymlinks: false, atomic: false, ignorePermissionErrors: true,
+    depth: sight.depth ?? 0, persistent: false, followSymlinks: false, atomic: false, ignorePermissionErrors: true,
     ignored: (path) => eyes.sink?.ignores(eye, path) ?? false,
     ...(polling && { usePolling: true, interval: POLL, binaryInterval: POLL }),
   })

@@ -160,9 +160,7 @@ export class Lookout {
 }
 
 function serves(eye: Eye, sight: Sight | undefined): boolean {
-  if (!sight || sight.inode !== eye.inode || sight.depth !== eye.depth) return false
-  if (!sight.only || !eye.only) return sight.only === eye.only
-  return [...sight.only].every((name) => eye.only!.has(name))
+  return sight !== undefined && sight.inode === eye.inode && sight.depth === eye.depth && [...sight.names].every((name) => eye.names.has(name))
 }
 
 export function whyBlind({ code, message }: Error & { code?: string }): string {

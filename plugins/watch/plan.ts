@@ -15,8 +15,8 @@ export interface Wishes {
   rows: readonly Watched[]
 }
 
-/** What of a directory counts: everything, so many levels deep, or only some names in it. */
-export interface Sight { inode: number; depth: number; only?: Set<string> }
+/** What of a directory counts: some names in it, and, with a depth, everything, so many levels deep. */
+export interface Sight { inode: number; depth?: number; names: Set<string> }
 
 /** Whom a path concerns: the kernel, rows (spelled as they asked), and, if it is where other paths may turn, the plan itself. */
 export interface Concern { kernel: boolean; rows: string[]; hinge: boolean }
@@ -47,7 +47,7 @@ export class Plan {
     // Nearly all files of plugins lie below a root, and are not looked up one by one.
     for (const path of kernel) if (!this.#covers(path)) this.#follow(path, 0, undefined)
     for (const region of this.#regions.toSorted((a, b) => a.real.length - b.real.length)) this.#see(region)
-    for (const path of [...this.#files.keys(), ...this.#hinges]) this.#seeOnly(path)
+    for (const path of [...this.#files.keys(), ...this.#hinges]) this.#seeName(path)
   }
 
   about(path: string): Concern {
@@ -58,12 +58,13 @@ export class Plan {
     return { kernel: hinge || owners.has(undefined), rows: [...new Set([...owners].flatMap(([owner, spelled]) => (owner ? spelled : [])))], hinge }
   }
 
-  /** A directory of plugins may be renamed together with the one it lies in, and may hold links to plugins elsewhere. */
+  /** A directory of plugins may be renamed together with the one it lies in, and may hold links to plugins, or to parts of them, elsewhere. */
   #root(path: string): void {
     const real = this.#follow(path, ROOT_DEPTH, undefined)
     if (real === undefined) return
     this.#hinges.add(dirname(real))
-    for (const link of linksIn(real)) this.#follow(link, ROOT_DEPTH - 1, undefined)
+    const { links, directories } = list(real)
+    for (const link of [...links, ...directories.flatMap((directory) => list(directory).links)]) this.#follow(link, ROOT_DEPTH - 1, undefined)
   }
 
   /** Gives where a path leads if that is a directory. */
@@ -84,31 +85,34 @@ export class Plan {
 
   #see({ real, depth }: Region): void {
     if (this.#isSeen(real, (seen) => (seen === Infinity ? seen : seen - depth))) return
-    this.sights.set(real, { inode: look(real)?.inode ?? 0, depth })
+    this.#sight(real).depth = depth
   }
 
-  #seeOnly(path: string): void {
-    const directory = dirname(path)
-    if (this.#isSeen(path, (seen) => seen + 1)) return
-    const only = this.sights.get(directory)?.only ?? new Set()
-    this.sights.set(directory, { inode: look(directory)?.inode ?? 0, depth: 0, only: only.add(basename(path)) })
+  #seeName(path: string): void {
+    if (!this.#isSeen(path, (seen) => seen + 1)) this.#sight(dirname(path)).names.add(basename(path))
   }
 
-  /** Is it seen from a directory above? `least` gives how far below one of such a depth it may lie. */
-  #isSeen(path: string, least: (seen: number) => number): boolean {
+  #sight(directory: string): Sight {
+    const sight = this.sights.get(directory) ?? { inode: look(directory)?.inode ?? 0, names: new Set() }
+    this.sights.set(directory, sight)
+    return sight
+  }
+
+  /** Is it seen from a directory above? `reach` gives how far below one of such a depth it may lie. */
+  #isSeen(path: string, reach: (depth: number) => number): boolean {
     for (let at = path; ; at = dirname(at)) {
-      const sight = this.sights.get(at)
-      if (sight && !sight.only && reaches(at, least(sight.depth), path)) return true
+      const depth = this.sights.get(at)?.depth
+      if (depth !== undefined && reaches(at, reach(depth), path)) return true
       if (at === dirname(at)) return false
     }
   }
 }
 
 /** What is not looked at in a directory that is. */
-export function ignores(directory: string, { only }: Pick<Sight, "only">, path: string): boolean {
-  const names = relative(directory, path).split(sep)
-  if (names[0] === "" || names[0] === "..") return false
-  return only ? !only.has(names[0]!) : names.some((name) => IGNORED.has(name)) || TEMPORARY.test(names.at(-1)!)
+export function ignores(directory: string, { depth, names }: Pick<Sight, "depth" | "names">, path: string): boolean {
+  const way = relative(directory, path).split(sep)
+  if (way[0] === "" || way[0] === ".." || (way.length === 1 && names.has(way[0]!))) return false
+  return depth === undefined || way.some((name) => IGNORED.has(name)) || TEMPORARY.test(way.at(-1)!)
 }
 
 /** Does a path lie in a directory, at most so many levels below it, and not where nobody looks? */
@@ -120,10 +124,13 @@ function reaches(directory: string, levels: number, path: string): boolean {
   return names.length <= levels && !names.some((name) => IGNORED.has(name))
 }
 
-function linksIn(directory: string): string[] {
+function list(directory: string): { links: string[]; directories: string[] } {
+  const [links, directories]: [string[], string[]] = [[], []]
   try {
-    return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isSymbolicLink() ? join(directory, entry.name) : []))
-  } catch {
-    return []
-  }
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      if (entry.isSymbolicLink()) links.push(join(directory, entry.name))
+      else if (entry.isDirectory() && !IGNORED.has(entry.name)) directories.push(join(directory, entry.name))
+    }
+  } catch { /* it is just being deleted, or may not be read */ }
+  return { links: links, directories: directories }
 }

@@ -1,5 +1,6 @@
 /** The config is layered, checked by its readers, explained, and hot: each real change takes hold at once and is told once. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import { fork } from "node:child_process"
+import { appendFileSync, chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { createKernel, definePlugin, type EmbeddedKernel, type Graft, type KernelOptions } from "graft"
@@ -362,10 +363,20 @@ describe("set", () => {
     expect(readFileSync(files.user, "utf8")).toBe("{}")
   })
 
-  test("in two at once loses nothing", async () => {
-    const { graft, files } = await world()
-    await Promise.all(Array.from({ length: 12 }, (_, i) => graft.config.set(`servers.s${i}.url`, `${i}`)))
-    expect(Object.keys(JSON.parse(readFileSync(files.user, "utf8")).servers).length).toBe(12)
+  test("many at once, in one process and in others, loses nothing; nor does the lock of a dead one stop it", async () => {
+    const { graft, files, base, home } = await world({ user: "{\n  // mine\n}\n" })
+    writeFileSync(`${files.user}.lock`, "999999999 dead")
+    const script = join(base, "writer.mjs")
+    writeFileSync(script, `import { createKernel } from ${JSON.stringify(new URL("../../kernel/index.ts", import.meta.url).href)}
+const kernel = createKernel({ roots: [{ dir: ${JSON.stringify(new URL("../../plugins", import.meta.url).pathname)}, kind: "built-in" }], dataDir: ${JSON.stringify(home)}, only: ["config"] })
+await kernel.start()
+await Promise.all([1, 2, 3].map((n) => kernel.graft.config.set("servers." + process.argv[2] + n, { url: "x" })))
+await kernel.close()`)
+    const children = ["a", "b"].map((name) => new Promise<number | null>((resolve) => fork(script, [name], { stdio: "inherit", execArgv: [] }).on("exit", resolve)))
+    await Promise.all([1, 2, 3, 4].map((n) => graft.config.set(`servers.here${n}.url`, "x")))
+    expect(await Promise.all(children)).toEqual([0, 0])
+    const text = readFileSync(files.user, "utf8")
+    expect([Object.keys((JSON.parse(text.replace("// mine", "")) as { servers: object }).servers).sort(), text.includes("// mine"), readdirSync(dirname(files.user))]).toEqual([["a1", "a2", "a3", "b1", "b2", "b3", "here1", "here2", "here3", "here4"], true, ["config.jsonc"]])
   })
 })
 
@@ -375,5 +386,52 @@ describe("the schema", () => {
     const schema = await graft.config.schema(location)
     expect(schema).toMatchObject({ $schema: "http://json-schema.org/draft-07/schema#", type: "object", additionalProperties: false, properties: { model: { type: "string" }, offline: { type: "boolean" }, rules: { properties: { allow: { type: "array" } }, additionalProperties: false } } })
     expect(Object.keys(schema.properties as object)).toEqual(["$schema", "model", "offline", "plugin_roots", "plugins", "rules", "servers"])
+  })
+})
+
+describe("the plugin's own source", () => {
+  test("edited, keeps what is known and tells nothing; broken, changes nothing", async () => {
+    // A copy stays in the repository, where its packages are found.
+    const sources = mkdtempSync(join(import.meta.dirname, "../fixtures/.plugins-"))
+    onTestFinished(() => rmSync(sources, { recursive: true, force: true }))
+    for (const folder of ["lib", "config"]) cpSync(join(import.meta.dirname, "../../plugins", folder), join(sources, folder), { recursive: true })
+    const base = realpathSync(mkdtempSync(join(tmpdir(), "graft-config-")))
+    onTestFinished(() => rmSync(base, { recursive: true, force: true }))
+    const [location, user] = [join(base, "project"), join(base, "config", "config.jsonc")]
+    for (const made of [join(location, ".graft"), dirname(user)]) mkdirSync(made, { recursive: true })
+    const write = (text: string, seconds: number) => { writeFileSync(user, text); utimesSync(user, seconds, seconds) }
+    write('{ "model": "good", "modl": 1, "plugins": { "one": { "x": 1 }, "off": false } }', 1_000)
+    writeFileSync(join(location, ".graft", "config.jsonc"), '{ "model": "theirs", "rules": {} }')
+    const kernel = createKernel({ dataDir: base, roots: [{ dir: sources, kind: "built-in" }] })
+    open.push(kernel)
+    await kernel.start()
+    for (const id of ["one", "off"]) await kernel.put(id, definePlugin({ setup: (graft) => void (id === "one" && graft.add("configSection", [...common, local])) }))
+    using _ = await kernel.child(location)
+    const { config } = kernel.graft
+    await config.flags({ offline: true })
+    await config.warnings(location)
+    // What holds now is remembered, though the disk says nonsense.
+    write('{ "model": ', 2_000)
+    kernel.emit("watch.changed", { paths: [user] })
+    await kernel.settled()
+    const known = async () => [await config.get("", location), await config.warnings(location), [...kernel.graft.all("watched")].map(({ path }) => path)]
+    const [before, generations] = [await known(), kernel.inspect().realms[0]!.plugins.map(({ id, gen }) => [id, gen])]
+    expect([await config.get("model"), await config.get("offline")]).toEqual(["good", true])
+    const told: string[] = []
+    kernel.on("*", (_payload, { event }) => { if (event.startsWith("config.") || event.startsWith("plugin.")) told.push(event) })
+    appendFileSync(join(sources, "config/scopes.ts"), "\n// edited\n")
+    await kernel.graft.kernel.reconcile([join(sources, "config/scopes.ts")])
+    expect(await known()).toEqual(before)
+    await kernel.settled()
+    expect(told).toEqual(["plugin.reloaded"])
+    expect(kernel.inspect().realms[0]!.plugins.map(({ id, gen }) => [id, gen])).toEqual(generations.map(([id, gen]) => [id, id === "config" ? 2 : gen]))
+    writeFileSync(join(sources, "config/service.ts"), "export const makeConfig = (")
+    utimesSync(join(sources, "config/service.ts"), 1_000, 1_000)
+    await kernel.graft.kernel.reconcile([join(sources, "config/service.ts")])
+    expect([await known(), told]).toEqual([before, ["plugin.reloaded", "plugin.failed"]])
+    write('{ "model": "healed" }', 3_000)
+    kernel.emit("watch.changed", { paths: [user] })
+    await kernel.settled()
+    expect([await config.get("model"), told.slice(2)]).toEqual(["healed", ["config.changed", "plugin.reloaded", "plugin.loaded"]])
   })
 })

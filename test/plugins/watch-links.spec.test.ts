@@ -62,13 +62,15 @@ describe("a link", () => {
     expect(await world.version("one")).toBe("there")
   })
 
-  it("in a circle harms nobody", async () => {
-    await using world = await openWith(({ plugins }) => {
-      mkdirSync(plugins)
+  it("in a circle, or to nothing yet, harms nobody", async () => {
+    await using world = await openWith(({ base, plugins }) => {
+      mkdirSync(join(plugins, "later"), { recursive: true })
       symlinkSync(join(plugins, "loop"), join(plugins, "loop"))
       symlinkSync(plugins, join(plugins, "self"))
+      symlinkSync(join(base, "elsewhere/index.ts"), join(plugins, "later/index.ts"))
     })
     await world.during("one", "plugin.loaded", () => world.write("one.ts", serving("one", 1)))
+    await world.during("later", "plugin.loaded", () => writeFileSync(join(world.base, "elsewhere/index.ts"), serving("later", 1)))
   })
 })
 
@@ -83,13 +85,13 @@ const made = (...names: string[]): string => {
 }
 
 describe("the plan", () => {
-  /** A depth, or the only names that count. */
-  const sights = (plan: Plan) => Object.fromEntries([...plan.sights].map(([path, { depth, only }]) => [path, only ? [...only].sort() : depth]))
+  /** A depth, names, or both. */
+  const sights = (plan: Plan) => Object.fromEntries([...plan.sights].map(([path, { depth, names }]) => [path, [...(depth === undefined ? [] : [depth]), ...[...names].sort()]]))
 
   it("sees a root whole, files elsewhere by name, and the name by which a root could be renamed away", () => {
     const base = made("home/user/plugins/one/index.ts", "lib/a.ts", "lib/b.ts", "lib/noise.log")
     const plan = new Plan({ roots: [join(base, "home/user/plugins")], kernel: [join(base, "home/user/plugins/one/index.ts"), join(base, "lib/a.ts"), join(base, "lib/b.ts")], rows: [] })
-    expect(sights(plan)).toEqual({ [join(base, "home/user/plugins")]: 4, [join(base, "lib")]: ["a.ts", "b.ts"], [join(base, "home")]: ["user"] })
+    expect(sights(plan)).toEqual({ [join(base, "home/user/plugins")]: [4], [join(base, "lib")]: ["a.ts", "b.ts"], [join(base, "home")]: ["user"] })
     expect(plan.about(join(base, "lib/a.ts"))).toEqual({ kernel: true, rows: [], hinge: false })
     expect(plan.about(join(base, "lib/noise.log"))).toEqual({ kernel: false, rows: [], hinge: false })
   })
@@ -108,20 +110,26 @@ describe("the plan", () => {
     expect(sights(plan)[dirname(manifest)]).toEqual(["package.json"])
     expect(plan.about(manifest).kernel).toBe(true)
     expect(plan.about(join(base, "plugins/node_modules/other.js")).kernel).toBe(false)
+    rmSync(join(base, "plugins/node_modules"), { recursive: true })
+    const without = new Plan({ roots: [join(base, "plugins")], kernel: [manifest], rows: [] })
+    expect(sights(without)[join(base, "plugins")]).toEqual([4, "node_modules"])
+    expect(without.about(join(base, "plugins/node_modules"))).toEqual({ kernel: true, rows: [], hinge: true })
   })
 
   it("makes one sight of several wishes for one directory, as deep as the deepest", () => {
     const base = made("x/y/z/file")
     const plan = new Plan({ roots: [], kernel: [join(base, "x/y/z/file")], rows: [{ id: "x", path: join(base, "x"), depth: 1 }, { id: "y", path: join(base, "x/y") }, { id: "file", path: join(base, "x/y/z/file") }] })
-    expect(sights(plan)).toEqual({ [join(base, "x")]: 1, [join(base, "x/y")]: Infinity })
+    expect(sights(plan)).toEqual({ [join(base, "x")]: [1], [join(base, "x/y")]: [Infinity] })
     expect(plan.about(join(base, "x/y/z/file"))).toEqual({ kernel: true, rows: [join(base, "x/y/z/file")], hinge: false })
   })
 
   it("passes over what editors and package managers leave", () => {
     const passed = ["4913", ".one.ts.swp", "one.ts~", ".#one.ts", "#one.ts#", "one.ts.tmp", "one.ts___jb_tmp___", ".goutputstream-AB12", ".git", "node_modules", "node_modules/x.ts"]
-    expect(passed.filter((name) => !ignores("/root", {}, join("/root", name)))).toEqual([])
-    expect(["one.ts", ".hidden.ts", "tmp.ts", "git.ts", "one/index.ts", ""].filter((name) => ignores("/root", {}, join("/root", name)))).toEqual([])
-    expect(["a.ts", "b.ts"].map((name) => ignores("/root", { only: new Set(["a.ts"]) }, join("/root", name)))).toEqual([false, true])
+    const seen = ["one.ts", ".hidden.ts", "tmp.ts", "git.ts", "one/index.ts", ""]
+    const all = { depth: 4, names: new Set<string>() }
+    expect([...passed, ...seen].filter((name) => ignores("/root", all, join("/root", name)))).toEqual(passed)
+    const named = { names: new Set(["a.ts", "node_modules"]) }
+    expect(["a.ts", "b.ts", "node_modules", "node_modules/x", ""].filter((name) => ignores("/root", named, join("/root", name)))).toEqual(["b.ts", "node_modules/x"])
   })
 })
 

@@ -145,5 +145,7 @@ const exitOf = ({ state }: Ended): number => ({ done: EXIT.done, failed: EXIT.fa
 function explainEnd(ended: Ended): string {
   if (ended.state !== "blocked") return explain(ended, "graft run --continue goes on")
   const { rule, reason } = ended
-  return `needs permission: ${rule ?? reason ?? "an action that nobody could allow"}${rule ? `\nallow it with: --allow '${rule.replaceAll("'", "'\\''")}' (then --continue goes on)` : ""}`
+  return `needs permission: ${rule ?? reason ?? "an action that nobody could allow"}${rule ? `\nallow it with: --allow ${quoted(rule)} (then --continue goes on)` : ""}`
 }
+
+const quoted = (rule: string): string => (/^[\w:./-]+$/.test(rule) ? rule : `'${rule.replaceAll("'", "'\\''")}'`)

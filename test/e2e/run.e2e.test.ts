@@ -1,0 +1,96 @@
+/** `graft run` is for scripts: the answer on stdout and nothing else there, an exit code that means something, and no question ever. */
+import { existsSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { place, type Place } from "./graft.ts"
+
+let here: Place
+beforeAll(() => { here = place() })
+afterAll(() => here[Symbol.dispose]())
+
+const ESCAPE = "\u001b"
+
+describe("a prompt", () => {
+  it("is answered by real tools; the first run says that the demo stands in, and what it cost", async () => {
+    const { code, out, err } = await here.graft(["run", "Read package.json and tell me what this project is"])
+    expect(code).toBe(0)
+    expect(out).toContain("A place where adventurers meet")
+    expect(err).toMatch(/built-in demo.*ANTHROPIC_API_KEY/)
+    expect(err).toMatch(/✓ read package\.json/)
+    expect(err).toMatch(/tokens in, \d+ out · \$0 · 2 turns/)
+    expect(out + err).not.toContain(ESCAPE)
+  })
+
+  it("may come through stdin, also beside arguments; --quiet leaves only the answer", async () => {
+    expect(await here.graft(["run", "--quiet"], { input: "list\n" })).toMatchObject({ code: 0, err: "", out: expect.stringContaining("package.json") as string })
+    const both = await here.graft(["run", "-q", "search adventurers", "-"], { input: "then list" })
+    expect(both).toMatchObject({ code: 0, out: expect.stringMatching(/package\.json:1[\s\S]*1 entry/) as string })
+  })
+
+  it("in the arguments never waits for a stdin that nobody writes, and without one it says what is missing", async () => {
+    expect(await here.graft(["run", "-q", "list"], { input: false })).toMatchObject({ code: 0 })
+    expect(await here.graft(["run"])).toMatchObject({ code: 2, out: "", err: expect.stringContaining("there is no prompt") as string })
+  })
+})
+
+describe("jsonl", () => {
+  it("is one durable event a line, and a result at the end", async () => {
+    const { code, out } = await here.graft(["run", "--format", "jsonl", "list"])
+    expect(code).toBe(0)
+    const lines = out.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
+    expect(lines.map(({ type }) => type)).toEqual(expect.arrayContaining(["session.created", "session.input.admitted", "provider.attempt.dispatched", "tool.settled", "message.settled", "result"]))
+    const events = lines.slice(0, -1)
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
+    expect(lines.at(-1)).toMatchObject({ type: "result", state: "done", exit: 0, turns: 2, text: expect.stringContaining("package.json") as string, session: events[0]!.session, usage: { cost: 0 } })
+  })
+
+  it("has a result for a failure as well", async () => {
+    const { code, out } = await here.graft(["run", "--format", "jsonl", "--model", "nobody/none", "hi"])
+    expect(code).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({ type: "result", state: "failed", code: "model.unknown", exit: 1 })
+  })
+})
+
+describe("exit codes", () => {
+  it("1: it failed, and says why", async () => {
+    expect(await here.graft(["run", "--model", "nobody/none", "hi"])).toMatchObject({ code: 1, out: "", err: expect.stringContaining('there is no model "nobody/none"') as string })
+  })
+
+  it("2: what was typed cannot be understood", async () => {
+    expect(await here.graft(["run", "--formt", "jsonl", "x"])).toMatchObject({ code: 2, err: expect.stringContaining("did you mean --format?") as string })
+    expect(await here.graft(["frobnicate"])).toMatchObject({ code: 2, err: expect.stringContaining('no command "frobnicate"') as string })
+  })
+
+  it("3: an ask that nobody could answer, with the rule; --allow and --continue go on from there", async () => {
+    const asked = await here.graft(["run", "write notes.txt: remember the milk"])
+    expect(asked).toMatchObject({ code: 3, err: expect.stringContaining("--allow write") as string })
+    expect(existsSync(join(here.project, "notes.txt"))).toBe(false)
+    const allowed = await here.graft(["run", "--allow", "write", "--continue", "write notes.txt: remember the milk"])
+    expect(allowed.code).toBe(0)
+    expect(readFileSync(join(here.project, "notes.txt"), "utf8")).toBe("remember the milk\n")
+    const sessions = await here.graft(["sessions", "--json"])
+    const [latest] = sessions.out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as { title: string })
+    expect(latest!.title).toBe("write notes.txt: remember the milk")
+  })
+
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("130: %s interrupts, and the command that ran is gone", async (signal) => {
+    const run = here.start(["run", "--allow", "bash", "--format", "jsonl", `run: sleep 60 # ${signal}`], { input: false })
+    await run.says('"type":"tool.started"')
+    run.kill(signal)
+    const { code, out } = await run.ended
+    expect(code).toBe(130)
+    expect(JSON.parse(out.trimEnd().split("\n").at(-1)!)).toMatchObject({ type: "result", state: "interrupted", exit: 130 })
+  })
+})
+
+describe("one home", () => {
+  it("is shared by runs at the same time", async () => {
+    const runs = await Promise.all(Array.from({ length: 4 }, (_, index) => here.graft(["run", "-q", index % 2 ? "list" : "read package.json"])))
+    for (const { code, err } of runs) expect({ code, err }).toEqual({ code: 0, err: "" })
+  })
+
+  it("is private", () => {
+    for (const directory of [".local/share/graft", ".cache/graft"]) expect(statSync(join(here.home, directory)).mode & 0o077).toBe(0)
+    expect(statSync(join(here.home, ".local/share/graft/graft.db")).mode & 0o077).toBe(0)
+  })
+})

@@ -1,0 +1,351 @@
+/**
+ * Every declared hook and event is raised in one real run, in the realm that the reference says, and a plugin that was
+ * dropped into the project hears it; and whoever owns a noun tells exactly what changed, no more and no less.
+ */
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createKernel, systemClock, type Clock, type EmbeddedKernel, type Graft } from "graft"
+import { describeEvents } from "../scripts/generate-events.ts"
+import { BOUNDS } from "../kernel/clock.ts"
+import { nounOf } from "../kernel/bus/bus.ts"
+import type { Ended, Message } from "../plugins/session/contract.ts"
+import type { Heard } from "./fixtures/ears.ts"
+import { openLoop, type Loop } from "./fixtures/loop.ts"
+
+const declared = await describeEvents()
+const hooks = declared.filter(({ kind }) => kind !== "notify").map(({ event }) => event)
+const facts = declared.filter(({ kind }) => kind === "notify").map(({ event }) => event)
+
+/** Real time, but an idle project closes when it is told to. */
+function makeClock(): Clock & { passIdleTime(): void } {
+  const idle = new Set<() => void>()
+  return {
+    now: systemClock.now,
+    after(milliseconds, work) {
+      if (milliseconds !== BOUNDS.idleLocation) return systemClock.after(milliseconds, work)
+      idle.add(work)
+      return () => void idle.delete(work)
+    },
+    passIdleTime() { for (const work of idle) idle.delete(work), work() },
+  }
+}
+
+const base = realpathSync(mkdtempSync(join(tmpdir(), "graft-events-")))
+const [home, project, elsewhere] = [join(base, "home"), join(base, "project"), join(base, "elsewhere")]
+const dropped = (name: string) => join(project, ".graft/plugins", `${name}.ts`)
+const userConfig = join(home, "config/config.jsonc")
+const clock = makeClock()
+let loop: Loop, kernel: EmbeddedKernel, graft: Graft & Disposable
+/** What the process hears of this project and of itself. */
+const told: Heard[] = []
+const admitted: string[] = []
+/** Nouns whose facts were counted. */
+const counted = new Set<string>()
+const wakes = new Set<() => void>()
+
+/** Ends when it holds; looked at whenever something is told. */
+async function until(holds: () => boolean, what: string): Promise<void> {
+  if (holds()) return
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(() => reject(new Error(`${what} did not happen; last told: ${told.slice(-12).map(({ event }) => event).join(", ")}`)), 6_000)
+  const look = () => { if (holds()) resolve() }
+  wakes.add(look)
+  await promise.finally(() => (clearTimeout(timer), wakes.delete(look)))
+}
+
+/** Does something, and expects that of these nouns exactly these facts are told, each noun's in this order. */
+async function exactly(nouns: string[], expected: string[], work: () => unknown): Promise<Heard[]> {
+  for (const noun of nouns) counted.add(noun)
+  await kernel.settled()
+  const from = told.length
+  const since = () => told.slice(from).filter(({ event }) => nouns.includes(nounOf(event)))
+  await work()
+  await until(() => since().length >= expected.length, expected.join(", ")).catch((error: unknown) => { if (since().length === 0) throw error })
+  await kernel.settled()
+  const byNoun = (events: string[]) => Object.groupBy(events, nounOf)
+  const got = byNoun(since().map(({ event }) => event)); if (JSON.stringify(got) !== JSON.stringify(byNoun(expected))) console.log("JOURNAL", JSON.stringify(kernel.journal("dice"), null, 0), since().map((h) => [h.event, h.at, JSON.stringify(h.payload)])); expect(got).toEqual(byNoun(expected))
+  return since()
+}
+
+const change = async (path: string, text: string | undefined): Promise<void> => {
+  if (text === undefined) rmSync(path)
+  else writeFileSync(path, text)
+  await kernel.reconcile([path])
+}
+
+async function say(text: string, options: { session?: string; model?: string } = {}): Promise<Ended & { session: string; messages: Message[] }> {
+  const session = options.session ?? (await graft.session.create({ directory: project, ...(options.model && { model: options.model }) })).id
+  await graft.session.prompt({ session, text })
+  const ended = await graft.session.wait(session)
+  return { ...ended, session, messages: await graft.session.messages(session) }
+}
+/** While somebody is there who can answer. */
+async function withPerson(work: () => Promise<void>): Promise<void> {
+  const leave = kernel.add("face", { id: "person", answers: true })
+  await work().finally(leave)
+}
+
+const arrival = ({ event, payload }: Heard) => event === "plugin.loaded" && (payload as { plugin: string }).plugin === "ears"
+const textOf = (messages: readonly Message[]): string => messages.at(-1)!.parts.flatMap((part) => (part.kind === "text" ? part.text : [])).join("")
+const lastAsked = () => loop.asked.at(-1)!
+const json = JSON.stringify
+
+beforeAll(async () => {
+  loop = await openLoop()
+  for (const directory of [join(project, ".git"), join(project, ".graft/plugins"), join(elsewhere, ".git"), join(home, "config")]) mkdirSync(directory, { recursive: true })
+  cpSync(join(import.meta.dirname, "fixtures/ears.ts"), dropped("ears"))
+  writeFileSync(userConfig, json({ model: "loop/one", catalogue: { refresh: false }, providers: { loop: { url: loop.url } } }))
+  kernel = createKernel({
+    roots: [{ dir: fileURLToPath(new URL("../plugins", import.meta.url)), kind: "built-in" }, { dir: ".graft/plugins", kind: "project", per: "location", guarded: true }],
+    dataDir: home, clock,
+  })
+  kernel.on("*", (payload, meta) => {
+    if (meta.location === undefined || meta.location === project) told.push({ ...meta, payload })
+    for (const wake of wakes) wake()
+  })
+  kernel.on("plugin.admit", ({ plugin }) => void admitted.push(plugin), { order: -1 })
+  await kernel.start()
+  graft = await kernel.child(project)
+  await withPerson(async () => {
+    await until(() => told.some(({ event }) => event === "trust.asked"), "the question about the ears")
+    await graft.trust.answer((await graft.trust.pending())[0]!.id, "content")
+    await until(() => told.some(arrival), "the ears' arrival")
+  })
+  await kernel.settled()
+})
+afterAll(async () => {
+  graft[Symbol.dispose]()
+  await kernel.close()
+  await loop[Symbol.asyncDispose]()
+  rmSync(base, { recursive: true, force: true })
+})
+
+describe("a plugin that was dropped into the project takes part in", () => {
+  it("config.load: the value it set is in force there, and nowhere else", async () => {
+    await until(() => told.some(({ event, location, payload }) => event === "config.changed" && location === project && (payload as { paths: string[] }).paths.includes("small_model")), "the change that the ears made")
+    expect(await graft.config.get("small_model", project)).toBe("loop/two")
+    expect(await graft.config.get("small_model")).toBeUndefined()
+  })
+
+  it("turn.request, tool.definition and turn.response: what leaves and what comes back", async () => {
+    const { messages } = await say("hello")
+    const { headers, messages: [system], tools } = lastAsked()
+    expect(system!.content).toContain("The ears are open.")
+    expect(headers["x-ears"]).toBe("open")
+    expect(tools!.find((tool) => tool.function.name === "read")!.function.description).toBe("Reads what the ears let it.")
+    expect(textOf(messages)).toBe("cooked words")
+  })
+
+  it("tool.before, permission.evaluate, shell.env and tool.after: what a call may do, with what, and what is read of it", async () => {
+    writeFileSync(join(project, "a.txt"), "secret\n")
+    const { state } = await say(`please\ncall read {"path":"a.txt"}\ncall bash {"command":"echo $EARS"}`)
+    const results = lastAsked().messages.filter(({ role }) => role === "tool").map(({ content }) => content)
+    expect(results).toEqual([expect.stringContaining("the ears do not like reading"), "open\n(the ears heard it)"])
+    expect(state).toBe("done")
+  })
+
+  it("model.resolve: which model is asked", async () => {
+    await say("hello", { model: "loop/any" })
+    expect(lastAsked().model).toBe("one")
+  })
+
+  it("input.admit: what is not even taken in", async () => {
+    await expect(say("my password is 1234")).rejects.toMatchObject({ code: "session.refused", message: "no passwords here" })
+  })
+})
+
+describe("whoever owns a noun tells exactly what changed:", () => {
+  const dice = (more: string, description = "Rolls dice") => `import { definePlugin } from "graft"
+export default definePlugin((graft) => {
+  graft.tool.register({ name: "dice", description: "${description}", input: { type: "object" }, execute: () => "4" })
+  ${more}
+})
+`
+  it("trust", async () => {
+    const owners = ["trust", "plugin"]
+    await withPerson(async () => {
+      await exactly(owners, ["trust.asked", "plugin.waiting"], () => change(dropped("stranger"), "export default () => {}"))
+      await exactly(owners, ["trust.answered", "plugin.loaded"], async () => graft.trust.answer((await graft.trust.pending())[0]!.id, "content"))
+    })
+    await exactly(owners, ["trust.granted"], () => graft.trust.allow(project, { remember: true }))
+    await exactly(owners, [], () => graft.trust.allow(project, { remember: true }))
+  })
+
+  it("plugins and tools", async () => {
+    const owners = ["plugin", "tool"]
+    await graft.tool.list()
+    await exactly(owners, ["plugin.loaded", "tool.added"], () => change(dropped("dice"), dice("")))
+    await exactly(owners, ["plugin.reloaded", "tool.updated"], () => change(dropped("dice"), dice("", "Rolls two dice")))
+    await exactly(owners, [], () => change(dropped("dice"), dice("", "Rolls two dice")))
+    await exactly(owners, ["plugin.failed"], () => change(dropped("dice"), "export default {"))
+    await exactly(owners, ["plugin.logged", "plugin.reloaded"], () => change(dropped("dice"), dice(`graft.log.info("ready")`, "Rolls two dice")))
+    await exactly(owners, ["plugin.reloaded", "plugin.reverted"], () => kernel.undo("dice", "by hand", project))
+    await exactly(owners, ["plugin.removed", "tool.removed"], () => change(dropped("dice"), undefined))
+    await exactly(owners, ["plugin.waiting"], () => change(dropped("lonely"), `export default { needs: ["company"], setup() {} }`))
+    await exactly(owners, [], () => change(dropped("lonely"), undefined))
+  })
+
+  it("models and providers", async () => {
+    const owners = ["model", "provider"]
+    const shelf = (name: string, ready = true) => `import { definePlugin } from "graft"
+export default definePlugin((graft) => {
+  graft.add("provider", { id: "shelf", name: "Shelf", ready: ${ready}, ${ready ? "" : `reason: "closed",`} languageModel() { throw new Error("none") } })
+  graft.model.register({ id: "book", provider: "shelf", name: "${name}" })
+})
+`
+    await exactly(owners, ["provider.added", "model.added"], () => change(dropped("shelf"), shelf("A book")))
+    await exactly(owners, ["model.updated"], () => change(dropped("shelf"), shelf("Another book")))
+    await exactly(owners, ["model.updated"], () => graft.config.set("providers.shelf.models.book", { name: "A third book" }))
+    await exactly(owners, ["provider.updated", "model.updated"], () => change(dropped("shelf"), shelf("Another book", false)))
+    await exactly(owners, ["model.updated"], () => graft.config.set("providers.shelf", undefined))
+    await exactly(owners, ["model.removed", "provider.removed"], () => change(dropped("shelf"), undefined))
+  })
+
+  it("keys", async () => {
+    await exactly(["auth"], ["auth.added"], () => graft.auth.set("shelf", "a-first-key"))
+    await exactly(["auth"], [], () => graft.auth.set("shelf", "a-first-key"))
+    await exactly(["auth"], ["auth.updated"], () => graft.auth.set("shelf", "a-second-key"))
+    await exactly(["auth"], ["auth.removed"], () => graft.auth.remove("shelf"))
+  })
+
+  it("settings, also when a file of them is edited", async () => {
+    await exactly(["config"], ["config.changed"], () => graft.config.set("model", "loop/two"))
+    await exactly(["config"], [], () => graft.config.set("model", "loop/two"))
+    const [there] = await exactly(["config"], ["config.changed"], () => graft.config.set("model", "loop/one", { layer: "project", location: project }))
+    expect(there).toMatchObject({ location: project, payload: { paths: ["model"], location: project } })
+    await exactly(["config"], ["config.warned"], () => graft.config.set("colour", "blue"))
+    await exactly(["config", "watch"], ["watch.changed", "config.changed"], () => writeFileSync(userConfig, json({ model: "loop/one", catalogue: { refresh: false }, providers: { loop: { url: loop.url } } })))
+  })
+
+  it("instructions", async () => {
+    const agents = join(project, "AGENTS.md")
+    const look = () => graft.instruction.list(project)
+    await exactly(["instruction"], ["instruction.added"], () => (writeFileSync(agents, "Be brief."), look()))
+    await exactly(["instruction"], ["instruction.updated"], () => (writeFileSync(agents, "Be briefer."), look()))
+    await exactly(["instruction"], [], look)
+    await exactly(["instruction"], ["instruction.removed"], () => (rmSync(agents), look()))
+  })
+
+  it("tables", async () => {
+    const steps = [{ id: 1, name: "spec", sql: "CREATE TABLE spec (id INTEGER PRIMARY KEY) STRICT" }]
+    await exactly(["store"], ["store.migrated"], () => graft.store.migrate("spec", steps))
+    await exactly(["store"], [], () => graft.store.migrate("spec", steps))
+    await exactly(["store"], ["store.opened"], async () => {
+      await kernel.graft.kernel.disable("store")
+      await kernel.graft.kernel.enable("store")
+      await graft.store.info()
+    })
+  })
+
+  it("sessions", async () => {
+    const { id: session } = await graft.session.create({ directory: project, title: "" })
+    await exactly(["session", "eventlog"], ["session.updated", "eventlog.appended"], () => graft.session.update(session, { title: "Events" }))
+    await exactly(["session", "eventlog"], [], () => graft.session.update(session, {}))
+    await exactly(["session", "eventlog"], ["session.input.admitted", "eventlog.appended"], () => graft.session.prompt({ session, text: "later", id: "inp_1", resume: false }))
+    await exactly(["session", "eventlog"], ["session.input.cancelled", "eventlog.appended"], () => graft.session.cancel(session, "inp_1"))
+  })
+
+  it("questions", async () => {
+    const ask = { action: "bash", resource: "make" }
+    await withPerson(async () => {
+      await exactly(["permission"], ["permission.asked"], () => void graft.permission.request(ask))
+      await exactly(["permission"], ["permission.replied"], async () => graft.permission.reply((await graft.permission.pending())[0]!.id, "deny"))
+    })
+    await exactly(["permission"], [], () => graft.permission.request(ask))
+  })
+
+  it("the door", async () => {
+    const address = await graft.server.address()
+    const socket = connect(address!)
+    await exactly(["server"], ["server.connected"], () => {})
+    await exactly(["server"], ["server.disconnected"], () => socket.destroy())
+  })
+
+  it("projects, and faults", async () => {
+    await change(dropped("clumsy"), `export default (graft) => graft.on("location.opened", () => { throw new Error("oops") })`)
+    await exactly(["location", "kernel"], ["location.opened", "kernel.fault"], async () => (await kernel.child(elsewhere))[Symbol.dispose]())
+    await exactly(["location"], ["location.closed"], () => clock.passIdleTime())
+  })
+
+  it("trust that somebody took back in its file", async () => {
+    const file = join(home, "data/trust.json")
+    const agreed = readFileSync(file, "utf8")
+    expect(agreed).toContain(`"directory": true`)
+    await exactly(["trust", "watch"], ["watch.changed", "trust.revoked"], () => writeFileSync(file, agreed.replace(`"directory": true`, `"directory": false`)))
+  })
+
+  it("commands", async () => {
+    kernel.add("subcommand", { name: "nothing", summary: "", usage: "", run: async () => 0 })
+    await exactly(["cli"], ["cli.started"], () => graft.cli.main(["nothing"]))
+  })
+})
+
+describe("a session tells of", () => {
+  it("a turn, fact by fact", async () => {
+    const { id: session } = await graft.session.create({ directory: project })
+    await exactly(["session", "activity", "message", "provider", "llm"], [
+      "session.input.admitted", "session.updated", "session.status", "session.claimed", "session.input.promoted", "session.status", "session.idle",
+      "activity.opened", "activity.turn.started", "activity.turn.settled", "activity.settled",
+      // The day is told first; words are heard at once, and again when they are stored.
+      "message.created", "message.created", "message.part.delta", "message.part.started", "message.part.appended", "message.part.settled", "message.settled",
+      "provider.attempt.prepared", "provider.attempt.dispatched", "provider.attempt.output", "provider.attempt.settled", "llm.requested",
+    ], () => say("hello", { session }))
+  })
+
+  it("an attempt that is made again", async () => {
+    const { state, messages } = await say("again")
+    expect([state, textOf(messages)]).toEqual(["done", "cooked words"])
+  })
+
+  it("a call that nobody allowed, and the work that is taken up again", async () => {
+    const { state, session } = await say(`call bash {"command":"make"}`)
+    expect(state).toBe("blocked")
+    expect((await say("then stop", { session })).state).toBe("done")
+  })
+
+  it("a refusal of the provider", async () => {
+    expect((await say("refuse")).state).toBe("failed")
+  })
+
+  it("an interrupt", async () => {
+    const { id: session } = await graft.session.create({ directory: project })
+    await graft.session.prompt({ session, text: "hang" })
+    await until(() => told.some(({ event, payload }) => event === "message.part.delta" && (payload as { session: string }).session === session), "the first word")
+    await graft.session.interrupt(session)
+    expect((await graft.session.wait(session)).state).toBe("interrupted")
+  })
+})
+
+describe("in the whole run", () => {
+  it(`each of ${facts.length} facts was told in the realm that the reference says`, async () => {
+    await kernel.settled()
+    const heard = new Map(Map.groupBy(told, ({ event }) => event))
+    expect(facts.filter((event) => !heard.has(event))).toEqual([])
+    const wrong = declared.flatMap(({ event, realm }) => (heard.get(event) ?? []).filter(({ location }) => realm !== "either" && (location === undefined) !== (realm === "process")).map(({ location }) => `${event} in ${location ?? "the process"}`))
+    expect(wrong).toEqual([])
+    const astray = told.filter(({ event, by, location, payload }) => by === "kernel@0" && nounOf(event) !== "location" && (payload as { realm: string }).realm !== (location ?? "root"))
+    expect(astray).toEqual([])
+    expect(facts.length).toBe(75)
+  })
+
+  it("each noun's facts were counted by somebody", () => {
+    expect([...new Set(facts.map(nounOf))].filter((noun) => !counted.has(noun))).toEqual([])
+  })
+
+  it(`the dropped-in plugin heard all of it, in order, and took part in ${hooks.length - 1} of ${hooks.length} hooks`, async () => {
+    const heard = await graft.ears.heard()
+    const since = told.findIndex(arrival)
+    const line = ({ event, by, at }: Heard) => `${event} ${by} ${at}`
+    expect(heard.filter(({ event }) => !hooks.includes(event)).map(line)).toEqual(told.slice(since).map(line))
+    expect(facts.filter((event) => !heard.some((each) => each.event === event))).toEqual([])
+    expect(admitted).toContain("ears")
+    // Trust, in the process, has answered before a project is asked: it does not admit its own plugins.
+    expect(hooks.filter((event) => !heard.some((each) => each.event === event))).toEqual(["plugin.admit"])
+    expect(heard.filter(({ event, location }) => hooks.includes(event) && location !== project)).toEqual([])
+    expect(hooks.length).toBe(11)
+  })
+})
