@@ -27,7 +27,7 @@ export function within<T>(clock: Clock, milliseconds: number, what: string, work
 
 /** The kernel's bounds, in milliseconds unless said. */
 export const BOUNDS = {
-  settle: 30, settleMost: 1_000, young: 250, rereads: [50, 100, 200], vanish: 150,
+  settle: 30, settleMost: 1_000, turn: 8, young: 250, rereads: [50, 100, 200], vanish: 150,
   load: 10_000, leg: 1_000, setup: 10_000, migrate: 100, onCommit: 5_000,
   finalizer: 5_000, finalizers: 15_000, call: 5_000, handler: 5_000, notify: 30_000,
   drain: 30_000, stream: 600_000, grace: 2_000, retiring: 3, idleLocation: 600_000,

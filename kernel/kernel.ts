@@ -54,6 +54,7 @@ export class Kernel {
   readonly arrivals: Arrivals
   readonly #uncontain: () => void
   #touched = 0
+  #turn: number | undefined
   #settling: Promise<void> | undefined
   #busy = 0
   #idle: PromiseWithResolvers<void> | undefined
@@ -63,7 +64,7 @@ export class Kernel {
   constructor(options: KernelOptions = {}) {
     this.clock = options.clock ?? systemClock
     const cache = options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled"))
-    const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>() }
+    const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>(), breathe: () => this.breathe() }
     this.wants = new Wants(workshop, options.roots ?? [], options.only, options.skip)
     this.bus = new Bus(this)
     this.arrivals = new Arrivals(this.clock)
@@ -116,6 +117,12 @@ export class Kernel {
     this.#explainWaits()
   }
 
+  /** Whoever has work to do late in a long turn of the loop does it in the next one. */
+  async breathe(): Promise<void> {
+    while (performance.now() - (this.#turn ?? Infinity) > BOUNDS.turn) await new Promise((resolve) => setImmediate(resolve))
+    this.#turn ??= (setImmediate(() => { this.#turn = undefined }), performance.now())
+  }
+
   unit(realm: Realm, id: string): Unit {
     let unit = realm.units.get(id)
     if (!unit) realm.units.set(id, (unit = new Unit(this, realm, id)))
@@ -134,7 +141,7 @@ export class Kernel {
   /** When all is quiet, who still waits learns the whole path of its wait; a circle is said as one. */
   #explainWaits(): void {
     for (const unit of this.units()) {
-      if (unit.live || unit.busy || !unit.failure?.waitsFor.size) continue
+      if (unit.live || unit.busy || !unit.waitsFor.length) continue
       const reason = this.#whyWaiting(unit)
       if (unit.reason === reason) continue
       unit.reason = reason
@@ -146,13 +153,13 @@ export class Kernel {
     const path = [unit]
     const services: string[] = []
     for (let at = unit; ; ) {
-      const service = [...at.failure!.waitsFor][0]!
+      const service = at.waitsFor[0]!
       services.push(service)
       const waits = `waits for "${services.join('" → "')}"`
       const next = [...unit.realm.units.values(), ...this.root.units.values()].find((other) => !other.live && other.offers.has(service))
       if (!next) return `${waits}: nobody provides "${service}"`
       if (path.includes(next)) return `waits in a circle: ${[...path.slice(path.indexOf(next)), next].map(({ id }) => id).join(" → ")}`
-      if (!next.failure?.waitsFor.size) return `${waits} of ${next.id}, which is ${next.status}: ${next.reason}`
+      if (!next.waitsFor.length) return `${waits} of ${next.id}, which is ${next.status}: ${next.reason}`
       path.push((at = next))
     }
   }
@@ -211,7 +218,7 @@ export class Kernel {
       const generation = new Generation(unit, (unit.gen = 1), this.wants.evaluation(candidate), {})
       generation.state = "live"
       unit.become(generation, candidate)
-      unit.rest()
+      unit.rest(candidate)
     }
     return createInstance(unit.live!, realm, realm === this.root ? () => {} : this.hold(realm))
   }
@@ -253,7 +260,7 @@ export class Kernel {
     for (const unit of this.units()) {
       const lost = gone.find((service) => unit.live?.observed.has(service) && !unit.realm.table.service(service))
       if (lost !== undefined) unit.suspend(lost)
-      else if (unit.failure && unit.mayGoOn) void unit.request("a service came or went")
+      else if (unit.mayGoOn) void unit.request("a service came or went")
     }
     this.arrivals.check()
   }

@@ -4,6 +4,7 @@
  * content, in memory and in a private directory, so that a warm start loads no compiler at all.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { extname, join } from "node:path"
 import { KernelError } from "../errors.ts"
 import { sha256 } from "./files.ts"
@@ -21,6 +22,8 @@ export interface Compiled {
 }
 
 export const PARAMETERS = ["__vite_ssr_exports__", "__vite_ssr_import__", "__vite_ssr_dynamic_import__", "__vite_ssr_exportAll__", "__vite_ssr_import_meta__"] as const
+/** Loaded at first use: a warm start needs neither. */
+export const hostRequire = createRequire(import.meta.url)
 const VERSION = "1"
 const MOST_IN_MEMORY = 64
 const MOST_ON_DISK = 4_000
@@ -51,10 +54,10 @@ export class Compiler {
     this.#shipped = shipped
   }
 
-  async compile(path: string, source: string, hash: string, commonjs: boolean): Promise<Compiled> {
+  compile(path: string, source: string, hash: string, commonjs: boolean): Compiled {
     const key = sha256(`${VERSION} ${extname(path)} ${commonjs} ${hash}`).slice(0, 32)
     const known = this.#memory.get(key) ?? this.#load(key)
-    const compiled = known ?? (await transform(path, source, commonjs))
+    const compiled = known ?? transform(path, source, commonjs)
     if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!)
     this.#memory.set(key, compiled)
     if (!known) this.#save(key, compiled)
@@ -90,9 +93,9 @@ function read(directory: string | undefined, key: string, mark?: { shipped: true
   try { return directory === undefined ? undefined : { ...(JSON.parse(readFileSync(join(directory, `${key}.json`), "utf8")) as Compiled), ...mark } } catch { return undefined }
 }
 
-async function transform(path: string, source: string, commonjs: boolean): Promise<Compiled> {
+function transform(path: string, source: string, commonjs: boolean): Compiled {
   if (source.includes("\0")) throw new SourceError("this is a binary file, not source text", `${path}:1`, "")
-  const { transformSync, moduleRunnerTransformSync } = await import("oxc-transform")
+  const { transformSync, moduleRunnerTransformSync } = hostRequire("oxc-transform") as typeof import("oxc-transform")
   const language = LANGUAGES[extname(path)]!
   const maps: Compiled["maps"] = []
   let code = source
@@ -111,7 +114,7 @@ async function transform(path: string, source: string, commonjs: boolean): Promi
     return { code: runner.code.replaceAll(" = await __vite_ssr_import__(", " = __vite_ssr_import__("), format: "esm", deps: runner.deps, dynamicDeps: runner.dynamicDeps, maps }
   } catch (error) {
     if (error instanceof SourceError) throw error
-    const { createJiti } = await import("jiti")
+    const { createJiti } = hostRequire("jiti") as typeof import("jiti")
     return { code: createJiti(path, { fsCache: false }).transform({ source, filename: path, ts: language.startsWith("ts"), async: true }), format: "cjs", deps: [], dynamicDeps: [], maps: [] }
   }
 }

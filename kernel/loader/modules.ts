@@ -9,7 +9,7 @@ import { basename, dirname, extname, join, resolve, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import type { Jiti } from "jiti"
 import { KernelError, messageOf } from "../errors.ts"
-import { frameOf, isSource, PARAMETERS, SourceError, type Compiled, type Compiler } from "./compile.ts"
+import { frameOf, hostRequire, isSource, PARAMETERS, SourceError, type Compiled, type Compiler } from "./compile.ts"
 import { sha256, type Files } from "./files.ts"
 import { leg } from "./leg.ts"
 
@@ -29,10 +29,10 @@ export interface Workshop {
   packages: ReadonlyMap<string, string>
   /** Package directory → `name@version` that this process has in memory. */
   held: Map<string, string>
+  /** Called before each module, so that a storm of them starves nobody. */
+  breathe(): Promise<void>
 }
 
-/** jiti is loaded by the first import that does not spell out its file. */
-const hostRequire = createRequire(import.meta.url)
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<void>
 /** Packages that a plugin may import without having them: the host's copy is the fallback. */
 const SHARED = /^(effect|valibot|immer)(\/|$)/
@@ -103,14 +103,16 @@ export class ModuleGraph {
 
   async #load(module: Module, importers: readonly string[]): Promise<void> {
     const { path } = module
+    await this.#from.workshop.breathe()
     const { text, hash } = this.#read(path)
     if (extname(path) === ".json") return void define(module.exports, "default", parseJson(path, text))
-    const compiled = (module.compiled = await this.#from.workshop.compiler.compile(path, text, hash, isCommonJs(path, text)))
+    const compiled = (module.compiled = this.#from.workshop.compiler.compile(path, text, hash, isCommonJs(path, text)))
     if (compiled.format === "cjs") return this.#evaluateCommonJs(module)
     // In the order of the source: a dependency is evaluated before who imports it.
     const deps = [...compiled.deps].sort((a, b) => compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(a)}`) - compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(b)}`))
     for (const specifier of deps) module.imports.set(specifier, await this.#importFrom(specifier, path, [...importers, path]))
     for (const specifier of compiled.dynamicDeps) await this.#trace(specifier, path)
+    await this.#from.workshop.breathe()
     const body = new AsyncFunction(...PARAMETERS, `"use strict";${compiled.code}\n//# sourceURL=${path}`)
     const run = () => body(
       module.exports,
@@ -146,7 +148,7 @@ export class ModuleGraph {
     seen.add(target.id)
     const { text, hash } = this.#read(target.id)
     if (!isSource(target.id)) return
-    const compiled = await this.#from.workshop.compiler.compile(target.id, text, hash, isCommonJs(target.id, text))
+    const compiled = this.#from.workshop.compiler.compile(target.id, text, hash, isCommonJs(target.id, text))
     for (const next of [...compiled.deps, ...compiled.dynamicDeps]) await this.#trace(next, target.id, seen)
   }
 

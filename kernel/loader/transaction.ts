@@ -56,7 +56,7 @@ export class Transaction {
       this.#phase = "check"
       if (!this.#belongsHere(evaluation)) return true
       const options = await this.#checked(evaluation)
-      if (live?.evaluation.entry === candidate.entry && live.evaluation.hash === evaluation.hash && isDeepStrictEqual(live.options, options) && !live.evaluation.stale()) return unit.rest()
+      if (live?.evaluation.entry === candidate.entry && live.evaluation.hash === evaluation.hash && isDeepStrictEqual(live.options, options) && !live.evaluation.stale()) return unit.rest(candidate)
       this.#phase = "stage"
       const generation = (this.#generation = new Generation(unit, unit.gen + 1, evaluation, options))
       await this.#timed("stage", () => this.#stage(generation))
@@ -125,6 +125,7 @@ export class Transaction {
   async #stage(generation: Generation): Promise<void> {
     const { id, realm, state, offers, kernel } = this.#plan.unit
     const { definition } = generation
+    await kernel.breathe()
     for (const service of definition.needs ?? []) if (!realm.table.service(service)) throw new Unavailable(service)
     state.stage(generation)
     const graft = createInstance(generation, realm)
@@ -158,7 +159,7 @@ export class Transaction {
       throw error
     }
     unit.gen = generation.gen
-    unit.rest()
+    unit.rest(candidate)
     unit.remember({ candidate, hash: generation.evaluation.hash, sources: generation.evaluation.sources }, kept !== undefined)
     if (old) unit.retire(old)
     kernel.tellRows(realm, before, generation.allRows())
@@ -201,7 +202,7 @@ export class Transaction {
     const status = waitsFor.size ? "waiting" : this.#phase === "admit" ? "refused" : "failed"
     const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
     const place = evaluation?.locate(error)
-    unit.failure = { entry, kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash }
+    unit.failures.set(entry, { kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash })
     if (!unit.live) Object.assign(unit, { status, reason: message })
     // It may have come while this setup was on its way to call it.
     if (unit.mayGoOn) void unit.request("what it waited for came")

@@ -21,8 +21,8 @@ import { Transaction } from "./transaction.ts"
 /** One place where a plugin of this id was found. */
 export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never> }
 
-/** Why the last transaction failed, and what may cure it: other bytes, other options, a service that comes, a rival that goes. */
-export interface Failure { entry: string; kept: string | undefined; options: unknown; watched: readonly string[]; stale(): boolean; waitsFor: ReadonlySet<string>; clash?: string }
+/** Why a candidate failed, and what may cure it: other bytes, other options, a service that comes, a rival that goes. */
+export interface Failure { kept: string | undefined; options: unknown; watched: readonly string[]; stale(): boolean; waitsFor: ReadonlySet<string>; clash?: string }
 /** What it takes to evaluate a closure again; never the evaluation itself, which would hold its generation in memory. */
 export interface Good { candidate: Candidate; hash: string; sources: ReadonlyMap<string, string> }
 interface Wanted { cause: string; settle: number; /** The generation to be undone. */ back: Generation | undefined }
@@ -35,7 +35,8 @@ export class Unit {
   candidate: Candidate | undefined
   status: Status = "loading"
   reason = "not tried yet"
-  failure: Failure | undefined
+  /** By entry. */
+  readonly failures = new Map<string, Failure>()
   /** Services that its last setup staged, or that its source names: what it would provide if it could. */
   offers = new Set<string>()
   pinned = false
@@ -100,6 +101,7 @@ export class Unit {
     const refusal = wants.refusal(this)
     if (refusal !== undefined) return this.leave("disabled", refusal)
     const candidates = wants.candidates(this)
+    for (const entry of this.failures.keys()) if (!candidates.some((candidate) => candidate.entry === entry)) this.failures.delete(entry)
     const back = this.live !== undefined && this.live === wanted.back
     const earlier = this.#good.findIndex(({ hash }) => hash !== this.live?.evaluation.hash)
     if (back) this.#good.splice(0, earlier < 0 ? this.#good.length : earlier)
@@ -110,8 +112,8 @@ export class Unit {
     const tries = back && before ? [before] : candidates.flatMap((candidate) => (this.#rejects(candidate) ? instead(candidate) : { candidate, kept: undefined }))
     const ousted = back && !before
     // What fails and has no last good version falls back to what it shadows as well.
-    for (const { candidate, kept } of tries) if ((await this.#attempt(candidate, kept, wanted)) || (this.live && !ousted)) return
-    if (candidates.length === 0) this.leave("removed", "its file is gone")
+    for (const { candidate, kept } of tries) if ((await this.#attempt(candidate, kept, wanted)) || (this.live && (kept || this.candidate!.root === candidate.root) && !ousted)) return
+    if (!candidates.some(({ root }) => root === this.candidate?.root)) this.leave("removed", "its file is gone")
     else if (ousted || tries.length === 0) this.leave("reverted", this.#undone, `${this.#undone} (no earlier version to go back to)`)
   }
 
@@ -122,12 +124,13 @@ export class Unit {
 
   /** Gives whether this is, or has become, what is live. */
   async #attempt(candidate: Candidate, kept: Good | undefined, { cause, settle }: Wanted): Promise<boolean> {
-    const { live, failure } = this
+    const { live } = this
+    const failure = this.failures.get(candidate.entry)
     const options = this.kernel.wants.options(this)
     const fresh = kept ? live?.evaluation.hash === kept.hash : live?.evaluation.entry === candidate.entry && !live.evaluation.stale()
-    if (live && fresh && this.#takes(live, options)) return this.rest()
+    if (live && fresh && this.#takes(live, options)) return this.rest(candidate)
     if (live && this.pinned && !kept) return true
-    if (failure?.entry === candidate.entry && failure.kept === kept?.hash && !failure.stale() && isDeepStrictEqual(failure.options, options) && !this.mayGoOn) return false
+    if (failure && failure.kept === kept?.hash && !failure.stale() && isDeepStrictEqual(failure.options, options) && !this.#cured(failure)) return false
     if (!live && !failure) this.status = "loading"
     this.#transaction = new Transaction({ unit: this, candidate, kept, undone: this.#undone, options, cause, settle })
     try { return await this.#transaction.run() } finally { this.#transaction = undefined }
@@ -147,15 +150,17 @@ export class Unit {
     return checked.ok ? checked.value : wrong(checked.message)
   }
 
+  /** Services without which it cannot be. */
+  get waitsFor(): string[] { return [...this.failures.values()].flatMap(({ waitsFor }) => [...waitsFor]) }
   /** Has what it waited for come, or what stood in its way gone? */
-  get mayGoOn(): boolean {
-    const { waitsFor, clash } = this.failure!
+  get mayGoOn(): boolean { return [...this.failures.values()].some((failure) => this.#cured(failure)) }
+  #cured({ waitsFor, clash }: Failure): boolean {
     return [...waitsFor].some((service) => this.realm.table.service(service)) || (clash !== undefined && !this.kernel.rival(this, clash))
   }
 
   /** Nothing is wrong with what is live. */
-  rest(): true {
-    this.failure = undefined
+  rest({ entry }: { entry: string }): true {
+    this.failures.delete(entry)
     this.status = "live"
     this.reason = ""
     return true
@@ -194,7 +199,7 @@ export class Unit {
     const { live, kernel, realm } = this
     this.status = outcome === "disabled" || outcome === "waiting" ? outcome : "failed"
     this.reason = reason
-    if (outcome !== "waiting") this.failure = undefined
+    if (outcome !== "waiting") this.failures.clear()
     if (!live) return
     this.become(undefined, this.candidate)
     this.retire(live)
@@ -208,7 +213,7 @@ export class Unit {
   suspend(service: string): void {
     const { entry, hash, watched } = this.live!.evaluation
     this.leave("waiting", `waits for "${service}"`)
-    this.failure = { entry, kept: this.#rejects({ entry }) ? hash : undefined, options: this.kernel.wants.options(this), watched, stale: () => false, waitsFor: new Set([service]) }
+    this.failures.set(entry, { kept: this.#rejects({ entry }) ? hash : undefined, options: this.kernel.wants.options(this), watched, stale: () => false, waitsFor: new Set([service]) })
   }
 
   /** So many may serve out their leases at once; the oldest is forced first. */
@@ -222,7 +227,7 @@ export class Unit {
   }
 
   /** The files and directories whose change may change it. */
-  watched(): string[] { return [...(this.live?.evaluation.watched ?? []), ...(this.failure?.watched ?? [])] }
+  watched(): string[] { return [...(this.live?.evaluation.watched ?? []), ...[...this.failures.values()].flatMap(({ watched }) => watched)] }
 
   /** Ends with every generation closed, and whatever was coming up given up. */
   async close(): Promise<void> {

@@ -53,7 +53,10 @@ async function dispatch(graft: Graft, argv: readonly string[], terminal: Termina
   if (name.startsWith("-")) throw new UsageError(`unknown option ${name}; options follow a command (graft run ${name} …)`)
   const command = find(commands.rows, name)
   if (asked.help) return help(command, terminal)
-  graft.emit("cli.started", { command: name, interactive: name === "chat" })
+  const interactive = name === "chat"
+  // Who opens doors and eyes for a conversation has to be there to hear of it.
+  if (interactive) await comeUp(graft)
+  graft.emit("cli.started", { command: name, interactive })
   return command.run(() => command.item.run(rest, terminal))
 }
 

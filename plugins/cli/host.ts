@@ -5,6 +5,7 @@
 import { join } from "node:path"
 import { createKernel, type EmbeddedKernel, type Root } from "../../kernel/index.ts"
 import { paths } from "../lib/paths.ts"
+import { quarantined } from "../lib/quarantine.ts"
 import { keepLog } from "./logfile.ts"
 import type { Launch } from "./main.ts"
 
@@ -13,11 +14,13 @@ const GOODBYE = 5_000
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 export async function host(launch: Launch): Promise<number> {
-  const { cache, logs } = paths()
+  const { cache, data, logs } = paths()
   const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(launch.shipped && { shipped: launch.shipped }) })
   const closeLog = keepLog(kernel, logs)
   for (const signal of SIGNALS) process.on(signal, () => leaveEarly(signal))
   try {
+    // What ended the process twice is left out, until its bytes change or it is pardoned.
+    for (const { id, reason } of quarantined(data)) void kernel.graft.kernel.disable(id, reason)
     // What a command needs it waits for; nobody waits for the rest.
     const started = kernel.start()
     started.catch(() => {})

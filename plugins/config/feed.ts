@@ -40,8 +40,8 @@ export class Feed {
   }
 
   /** `standings` by location, that of the process under "". What the kernel was told before is not told again. */
-  async give(standings: ReadonlyMap<string, Standing>): Promise<void> {
-    const { state, id } = this.#graft
+  blocks(standings: ReadonlyMap<string, Standing>): void {
+    const { state, id, kernel } = this.#graft
     const process = blocksOf(standings.get("")!, id)
     const wanted = new Map([...standings].map(([scope, standing]) => {
       const blocks = blocksOf(standing, id)
@@ -49,10 +49,14 @@ export class Feed {
     }))
     for (const scope of Object.keys(state.value.blocks)) if (!wanted.has(scope)) wanted.set(scope, {})
     const changed = [...wanted].filter(([scope, blocks]) => !isDeepStrictEqual(blocks, state.value.blocks[scope] ?? {}))
-    if (changed.length > 0) state.update((draft) => { draft.blocks = Object.fromEntries([...wanted].filter(([, blocks]) => Object.keys(blocks).length > 0)) })
-    for (const [scope, blocks] of changed) this.#later(this.#graft.kernel.configure(scope === "" ? undefined : scope, blocks))
-    const roots = await Promise.all([...standings].map(([scope, standing]) => rootsOf(standing, scope === "" ? undefined : scope)))
-    this.#adjust(roots.flat())
+    if (changed.length === 0) return
+    state.update((draft) => { draft.blocks = Object.fromEntries([...wanted].filter(([, blocks]) => Object.keys(blocks).length > 0)) })
+    for (const [scope, blocks] of changed) this.#later(kernel.configure(scope === "" ? undefined : scope, blocks))
+  }
+
+  async roots(standings: ReadonlyMap<string, Standing>): Promise<void> {
+    const wanted = await Promise.all([...standings].map(([scope, standing]) => rootsOf(standing, scope === "" ? undefined : scope)))
+    if (!this.#graft.retiring.aborted) this.#adjust(wanted.flat())
   }
 
   #adjust(wanted: readonly Root[]): void {

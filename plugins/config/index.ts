@@ -15,6 +15,7 @@ export default definePlugin<ConfigState>({
     const scopes = new Scopes(graft, filesOf(graft.kernel), roots)
     graft.add("configSection", sections)
     graft.provide("config", makeConfig(graft, scopes))
+    await scopes.prepare()
     scopes.listen()
   },
 })

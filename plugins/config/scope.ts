@@ -5,13 +5,13 @@
 import type { Contribution, Row } from "graft"
 import { near } from "../lib/near.ts"
 import { check, UNKNOWN, type Judge, type Problem } from "./check.ts"
-import type { ConfigSection, ConfigWarning } from "./contract.ts"
+import type { ConfigSection, ConfigWarning, Layer } from "./contract.ts"
 import { overlay } from "./hooks.ts"
 import { formatPath } from "./path.ts"
 import { refers } from "./reference.ts"
 import { jsonSchemaOf, knownBeside } from "./schema.ts"
 import type { Sheet } from "./sheet.ts"
-import { fold, isTree, own, type Tree } from "./tree.ts"
+import { fold, isTree, own, valueAt, type Tree } from "./tree.ts"
 
 /** What holds, who says it, and what was wrong. */
 export interface Standing { readonly tree: Tree; readonly sheets: readonly Sheet[]; readonly warnings: readonly ConfigWarning[]; readonly known: readonly string[] }
@@ -21,7 +21,6 @@ export type Sections = ReadonlyMap<string, Row<ConfigSection>>
 const MOST = 50
 
 export interface Realm {
-  readonly location: string | undefined
   readonly sections: Sections
   /** The ids of the plugins, once all are there that could know a key; undefined before. */
   readonly plugins: readonly string[] | undefined
@@ -38,7 +37,7 @@ export async function standing(sheets: readonly Sheet[], realm: Realm): Promise<
   const problems = [...honoured.flatMap((each) => each.problems), ...checked.problems, ...strangers(checked.sheets, realm.plugins)]
   return {
     tree: fold(checked.sheets.map(({ tree }) => tree)), sheets: checked.sheets, known: [...realm.sections.keys()],
-    warnings: await Promise.all(problems.slice(0, MOST).map((problem) => describe(problem, realm))),
+    warnings: await describeAll(problems.slice(0, MOST), realm),
   }
 }
 
@@ -49,14 +48,18 @@ export const judges = (sections: Sections): Map<string, Judge> => new Map([...se
     if (result instanceof Promise || !result.issues) return []
     return result.issues.flatMap((issue) => {
       const keys = (issue.path ?? []).map((step) => String(typeof step === "object" ? step.key : step))
+      const message = discreet(issue.message, valueAt(value, keys))
       // Some libraries name unknown keys beside the path of their object.
       const beside = (issue as { keys?: unknown }).keys
-      return Array.isArray(beside) ? beside.map((key) => ({ keys: [...keys, String(key)], message: issue.message })) : { keys, message: issue.message }
+      return Array.isArray(beside) ? beside.map((key) => ({ keys: [...keys, String(key)], message })) : { keys, message }
     })
   } catch {
     return []
   }
 }]))
+
+/** What stands there may be a key in the wrong place: it is not repeated. */
+const discreet = (message: string, value: unknown): string => (typeof value === "string" ? message.replaceAll(`"${value}"`, "this text").replaceAll(JSON.stringify(value), "this text") : message)
 
 async function gate(sheet: Sheet, { sections, plugins, allowed }: Realm): Promise<{ sheet: Sheet; problems: Problem[] }> {
   const held = new Set(Object.keys(sheet.tree).filter((key) => sections.get(key)?.item.safe !== true || refers(sheet.tree[key])))
@@ -66,6 +69,7 @@ async function gate(sheet: Sheet, { sections, plugins, allowed }: Realm): Promis
   return { sheet: { ...sheet, tree }, problems }
 }
 
+const LAYERS: readonly Layer[] = ["default", "user", "project", "env", "flag"]
 const UNTRUSTED = "is not honoured until this project is trusted (graft trust allow)"
 const STRANGER = "there is no plugin of this id"
 
@@ -76,6 +80,12 @@ function strangers(sheets: readonly Sheet[], plugins: readonly string[] | undefi
     const blocks = own(sheet.tree, "plugins")
     return isTree(blocks) ? Object.keys(blocks).filter((id) => !plugins.includes(id)).map((id): Problem => ({ sheet, keys: ["plugins", id], message: STRANGER })) : []
   })
+}
+
+/** Layer by layer, and in the order in which a reader of the file finds them. */
+async function describeAll(problems: readonly Problem[], realm: Realm): Promise<ConfigWarning[]> {
+  const found = await Promise.all(problems.map(async (problem) => ({ rank: LAYERS.indexOf(problem.sheet.layer), warning: await describe(problem, realm) })))
+  return found.sort((a, b) => a.rank - b.rank || (a.warning.line ?? 0) - (b.warning.line ?? 0)).map(({ warning }) => warning)
 }
 
 async function describe({ sheet, keys, message }: Problem, { sections, plugins }: Realm): Promise<ConfigWarning> {

@@ -9,6 +9,7 @@ import { Feed, type Roots } from "./feed.ts"
 import { projectFile, type Files } from "./files.ts"
 import { formatPath } from "./path.ts"
 import { standing, type Sections, type Standing } from "./scope.ts"
+import { sections } from "./sections.ts"
 import { sheetOfEnvironment, sheetOfFile, sheetOfFlags, type Sheet } from "./sheet.ts"
 import { Sources } from "./sources.ts"
 import { difference, fold, frozen, own, plain, type Tree } from "./tree.ts"
@@ -51,11 +52,16 @@ export class Scopes {
     this.files = files
     this.#graft = graft
     this.#feed = new Feed(graft, roots)
-    const { state } = graft
-    this.sources = new Sources({
-      get: (file) => own(state.value.texts, file) as string | undefined,
-      set: (file, text) => { if (!graft.retiring.aborted) state.update((draft) => { if (text === undefined) delete draft.texts[file]; else draft.texts[file] = text }) },
-    }, (milliseconds) => { if (!graft.retiring.aborted) graft.timeout(milliseconds, () => this.look()) })
+    const { state, retiring } = graft
+    this.sources = new Sources((file) => own(state.value.texts, file) as string | undefined, (milliseconds) => { if (!retiring.aborted) graft.timeout(milliseconds, () => this.look()) })
+  }
+
+  /** In setup, at the start of the process: which plugins are off is said in the moment in which this one is there, before hooks have their say. */
+  async prepare(): Promise<void> {
+    if (this.#graft.state.value.told[PROCESS]) return
+    const rows = new Map(sections.map((item) => [item.id, { key: item.id, item, owner: this.#graft.id, run: <R>(work: () => R) => work() }]))
+    const first = await standing(await this.sheets(undefined), { sections: rows, plugins: undefined, allowed: async () => false, load: async (tree) => ({ tree, patches: [] }) })
+    this.#graft.onCommit(() => this.#feed.blocks(new Map([[PROCESS, first]])))
   }
 
   /** Hears of whatever can change a value. */
@@ -107,7 +113,7 @@ export class Scopes {
     const sheets = await this.sheets(location)
     using there = location !== undefined && this.#isOpen(location) ? await graft.at(location) : undefined
     const held = await standing(sheets, {
-      location, sections: this.sectionsOf(location), plugins: this.#pluginsOf(location),
+      sections: this.sectionsOf(location), plugins: this.#pluginsOf(location),
       allowed: async () => location !== undefined && (await graft.trust.allowed(location).catch(() => false)),
       load: async (tree) => {
         const { value, patches } = await (there ?? graft).mutate("config.load", { tree: tree as Record<string, unknown>, ...(location === undefined ? {} : { location }) })
@@ -226,7 +232,8 @@ export class Scopes {
       if (this.#graft.retiring.aborted) return
       this.#tell(next, places)
       await this.#watch(next)
-      await this.#feed.give(next)
+      this.#feed.blocks(next)
+      await this.#feed.roots(next)
     } finally {
       for (const there of places.values()) there[Symbol.dispose]()
     }
@@ -243,6 +250,7 @@ export class Scopes {
       if (!warnings.has(id)) warnings.set(id, { scope, warning })
     }
     state.update((draft) => {
+      draft.texts = this.sources.texts()
       for (const [scope, { tree, known }] of next) draft.told[scope] = { tree, known: [...known] }
       draft.warned = [...warnings.keys()]
     })

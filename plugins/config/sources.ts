@@ -6,23 +6,26 @@ import { readFile, realpath, stat } from "node:fs/promises"
 import { isDocument, MOST, parseDocument, type Broken, type Document } from "./document.ts"
 
 export interface Source { readonly document?: Document; /** What the disk shows instead of the document that holds. */ readonly broken?: Broken; readonly real?: string }
-/** Texts that were good, by file; they outlive a reload of this plugin. */
-export interface Memory { get(file: string): string | undefined; set(file: string, text: string | undefined): void }
 
 /** A file this young may be half written; one that is gone may come back. Milliseconds. */
 const YOUNG = 250
 const VANISH = 150
 
 export class Sources {
-  readonly #memory: Memory
+  readonly #remembered: (file: string) => string | undefined
   readonly #lookAgain: (milliseconds: number) => void
   readonly #known = new Map<string, Source>()
   readonly #vanished = new Set<string>()
 
-  /** `lookAgain` is asked for where what was seen is not believed yet. */
-  constructor(memory: Memory, lookAgain: (milliseconds: number) => void) {
-    this.#memory = memory
+  /** `remembered`: what was good in an earlier generation of this plugin. `lookAgain` is asked for where what was seen is not believed yet. */
+  constructor(remembered: (file: string) => string | undefined, lookAgain: (milliseconds: number) => void) {
+    this.#remembered = remembered
     this.#lookAgain = lookAgain
+  }
+
+  /** What is to be remembered: the good texts by file. */
+  texts(): Record<string, string> {
+    return Object.fromEntries([...this.#known].flatMap(([file, { document }]) => (document ? [[file, document.text]] : [])))
   }
 
   /** Read at the first use, and at each `look`. */
@@ -37,19 +40,17 @@ export class Sources {
 
   forget(file: string): void {
     this.#known.delete(file)
-    this.#memory.set(file, undefined)
   }
 
   async #read(file: string): Promise<Source> {
     const source = await this.#see(file, await this.#lastGood(file))
     this.#known.set(file, source)
-    if (source.document?.text !== this.#memory.get(file)) this.#memory.set(file, source.document?.text)
     return source
   }
 
   async #lastGood(file: string): Promise<Document | undefined> {
     const known = this.#known.get(file)
-    const text = known ? undefined : this.#memory.get(file)
+    const text = known ? undefined : this.#remembered(file)
     const parsed = text === undefined ? undefined : await parseDocument(text)
     return known?.document ?? (parsed && isDocument(parsed) ? parsed : undefined)
   }

@@ -9,9 +9,14 @@ const MOST_BYTES = 64 * 1024
 /** Headers whose values are no secret: everything else that was sent is taken out of what comes back. */
 const PLAIN = new Set(["accept", "content-type", "user-agent", "anthropic-version", "anthropic-beta"])
 
+/** Told to the request's own signal when it is on its way. */
+export const SENT = "graft.sent"
+
 export const providerFetch: typeof fetch = async (input, init) => {
   followEnvironment()
-  const response = await fetch(input, { ...init, redirect: "manual" })
+  const answer = fetch(input, { ...init, redirect: "manual" })
+  init?.signal?.dispatchEvent(new Event(SENT))
+  const response = await answer
   if (response.ok) return response
   const location = response.status < 400 ? response.headers.get("location") : null
   const text = location === null ? withoutSecrets(await textOf(response, MOST_BYTES), init?.headers) : redirected(location, String(input instanceof Request ? input.url : input))

@@ -35,9 +35,9 @@ function assistantPart(part: Part, vendor: string): Part[] {
     case "reasoning":
       return part.providerOptions?.[vendor] ? [part] : []
     case "tool-call":
-      return part.providerExecuted ? [{ type: "text", text: `[${part.toolName}, run by the provider, with ${JSON.stringify(part.input)}]` }] : [{ ...part, toolCallId: callId(part.toolCallId) }]
+      return part.providerExecuted ? [{ type: "text", text: `\n[${part.toolName}, run by the provider, with ${JSON.stringify(part.input)}]` }] : [{ ...part, toolCallId: callId(part.toolCallId) }]
     case "tool-result":
-      return [{ type: "text", text: `[${part.toolName} gave: ${outputText(part.output)}]` }]
+      return [{ type: "text", text: `\n[${part.toolName} gave: ${outputText(part.output)}]` }]
     default:
       return [part]
   }

@@ -11,6 +11,7 @@ import { setTimeout as wait } from "node:timers/promises"
 const DEAD = 10_000
 const PATIENCE = 15_000
 const RETRY = 15
+const LOCK = ".lock"
 /** Somebody who takes no lock, e.g. an editor, may write in between: then it begins again. */
 const ATTEMPTS = 20
 
@@ -34,7 +35,7 @@ export async function rewrite(file: string, edit: (text: string | undefined) => 
     for (let attempt = 1; ; attempt++) {
       const before = await read(target)
       const next = await edit(before)
-      if (next === undefined || next === before) return
+      if (next === undefined || (next === before && (mode === undefined || (await stat(target)).mode % 0o10000 === mode))) return
       if (await replace(target, before, next, mode)) return
       if (attempt === ATTEMPTS) throw new RewriteError("rewrite.busy", `${file} is being changed by somebody else again and again; nothing was written`)
     }
@@ -51,10 +52,12 @@ async function targetOf(file: string, depth = 0): Promise<string> {
 
 async function read(target: string): Promise<string | undefined> {
   try {
+    // A pipe would be waited for.
+    if (!(await stat(target)).isFile()) throw new RewriteError("rewrite.unreadable", `${target} is not a regular file`)
     return await readFile(target, "utf8")
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined
-    throw new RewriteError("rewrite.unreadable", `${target} cannot be read (${codeOf(error)})`)
+    throw error instanceof RewriteError ? error : new RewriteError("rewrite.unreadable", `${target} cannot be read (${codeOf(error)})`)
   }
 }
 
@@ -80,7 +83,7 @@ async function replace(target: string, before: string | undefined, next: string,
 }
 
 async function alone<T>(target: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${target}.lock`
+  const lock = target + LOCK
   const token = `${process.pid} ${randomBytes(6).toString("hex")}`
   for (const until = Date.now() + PATIENCE; !(await take(lock, token)); await wait(RETRY)) {
     if (Date.now() > until) throw new RewriteError("rewrite.busy", `another process has been writing ${target} for ${PATIENCE / 1_000} s; if there is none, delete ${lock}`)
@@ -98,7 +101,7 @@ async function take(lock: string, token: string): Promise<boolean> {
     await file.writeFile(token)
     return true
   } catch (error) {
-    if (codeOf(error) !== "EEXIST") return unwritable(lock)(error)
+    if (codeOf(error) !== "EEXIST") return unwritable(lock.slice(0, -LOCK.length))(error)
     await bury(lock)
     return false
   }

@@ -23,6 +23,9 @@ export interface Facts {
   network?: string
 }
 
+/** A stream ended, and said no end. */
+export class NothingMore extends Error {}
+
 type Loose = Readonly<Record<string, unknown>>
 
 export function factsOf(thrown: unknown): Facts {
@@ -48,6 +51,7 @@ export function factsOf(thrown: unknown): Facts {
 
 function kindOf(thrown: unknown, name: string, { status, network, said }: { status?: number; network?: string; said: boolean }): Facts["kind"] {
   if (network !== undefined) return "network"
+  if (thrown instanceof NothingMore) return "end"
   switch (name) {
     case "": return "answer"
     case "AI_APICallError": return status === undefined ? "network" : status < 300 && !said ? "chunk" : "answer"
@@ -60,9 +64,9 @@ function kindOf(thrown: unknown, name: string, { status, network, said }: { stat
   }
 }
 
-/** Vendors put what they say into `error`, into its `message`, or right at the top. */
+/** Vendors put what they say into `error`, into its `message`, or right at the top; Google into a list of one. */
 function saidIn(value: unknown): Loose | undefined {
-  const outer = looseOf(value)
+  const outer = looseOf(Array.isArray(value) ? value[0] : value)
   if (!outer) return undefined
   const error = outer.error ?? looseOf(outer.response)?.error
   if (typeof error === "string") return { ...outer, message: error }

@@ -28,8 +28,8 @@ export class LlmError extends Error implements LlmFailure {
   }
 }
 
-/** Where it went wrong. `begun`: the endpoint had accepted the request. `advice`: what to do about a refused credential. */
-export interface Circumstances { readonly provider: string; readonly begun: boolean; readonly advice: string }
+/** Where it went wrong. `begun`: the endpoint had accepted the request. `strange`: the type of what came instead of a stream. `advice`: what to do about a refused credential. */
+export interface Circumstances { readonly provider: string; readonly begun: boolean; readonly strange?: string; readonly advice: string }
 
 export function failureOf(error: unknown, at: Circumstances): LlmError {
   if (error instanceof LlmError) return error
@@ -49,6 +49,7 @@ export function failureOf(error: unknown, at: Circumstances): LlmError {
     case "chunk":
       return fail("llm.protocol", `${provider} sent what its protocol does not know: ${said}`, { retryable: true })
     case "end":
+      if (at.strange !== undefined) return fail("llm.protocol", `${provider} answered with ${at.strange}, which is no stream of events; is its URL right? Most end in /v1`)
       return fail("llm.cut", `${provider}: the stream broke off before the reply was whole`, { retryable: true })
     case "request":
       return fail("llm.request", `${provider} cannot be asked this: ${said}`)

@@ -1,7 +1,7 @@
 /** The parts of one reply as they come: errors end it, one that ends without saying so was cut, and reasoning bears the name of who thought it. */
 import type { LanguageModelV4StreamPart, LanguageModelV4StreamResult, SharedV4ProviderMetadata } from "@ai-sdk/provider"
 import type { Clock } from "./ending.ts"
-import { LlmError } from "./failure.ts"
+import { NothingMore } from "./facts.ts"
 
 type Part = LanguageModelV4StreamPart
 type Read = Awaited<ReturnType<ReadableStreamDefaultReader<Part>["read"]>>
@@ -11,7 +11,7 @@ const REST = 500
 export class Parts {
   readonly #reader: ReadableStreamDefaultReader<Part>
   readonly #provider: string
-  readonly #type: string | undefined
+  readonly #type: string
   #count = 0
   /** All was said. */
   finished = false
@@ -19,17 +19,22 @@ export class Parts {
   constructor({ stream, response }: LanguageModelV4StreamResult, provider: string, signal: AbortSignal) {
     this.#reader = stream.getReader()
     this.#provider = provider
-    this.#type = response?.headers?.["content-type"]
+    this.#type = response?.headers?.["content-type"] ?? ""
     const leave = () => void this.#reader.cancel().catch(() => {})
     if (signal.aborted) leave()
     else signal.addEventListener("abort", leave, { once: true })
+  }
+
+  /** What came instead of a stream of events, if nothing of one came. */
+  get strange(): string | undefined {
+    return this.#count > 0 || this.#type === "" || this.#type.startsWith("text/event-stream") ? undefined : this.#type.slice(0, 60)
   }
 
   read(): Promise<Read> { return this.#reader.read() }
 
   /** What was read, or a throw. */
   take({ done, value: part }: Read): Part {
-    if (done || (part.type === "finish" && part.finishReason.unified === "interrupted")) throw this.#brokenOff()
+    if (done || (part.type === "finish" && part.finishReason.unified === "interrupted")) throw new NothingMore()
     if (part.type === "error") throw part.error
     if (part.type !== "stream-start") this.#count++
     this.finished = part.type === "finish"
@@ -43,12 +48,6 @@ export class Parts {
     const rest = async () => { while (!(await this.#reader.read()).done); }
     await Promise.race([rest().catch(() => {}), late.promise])
     cancel()
-  }
-
-  #brokenOff(): LlmError {
-    const [provider, type] = [this.#provider, this.#type]
-    if (this.#count > 0 || type === undefined || type.startsWith("text/event-stream")) return new LlmError({ code: "llm.cut", message: `${provider}: the stream broke off before the reply was whole`, retryable: true, provider })
-    return new LlmError({ code: "llm.protocol", message: `${provider} answered with ${type.slice(0, 60)}, which is no stream of events; is its URL right? Most end in /v1`, retryable: false, provider })
   }
 }
 

@@ -4,8 +4,8 @@
 export function retryAfter(headers: Readonly<Record<string, string>>, said: string, now: number): number | undefined {
   const exact = Number(headers["retry-after-ms"]?.trim() || Number.NaN)
   if (exact >= 0) return exact
-  const header = headers["retry-after"]
-  if (header !== undefined) {
+  const header = headers["retry-after"]?.trim()
+  if (header) {
     const seconds = Number(header)
     if (seconds >= 0) return Math.round(seconds * 1_000)
     const date = Date.parse(header)

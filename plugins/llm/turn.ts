@@ -4,6 +4,7 @@
  */
 import type { LanguageModelV4CallOptions, LanguageModelV4StreamResult } from "@ai-sdk/provider"
 import type { Graft, Row } from "graft"
+import { SENT } from "../lib/provider-fetch.ts"
 import type { Model, ProviderRow } from "../model/contract.ts"
 import type { Llm, TurnRequest } from "./contract.ts"
 import { Ending, systemClock, type Clock, type Ended } from "./ending.ts"
@@ -23,6 +24,7 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
     async *stream(request, { signal, idle = graft.options.idle } = {}) {
       using ending = new Ending({ asked: signal, closing: graft.signal, idle, clock })
       const place: Place = { provider: request.model.split("/")[0]!, begun: false, get advice() { return adviceFor(graft, this.provider) } }
+      let parts: Parts | undefined
       try {
         const model = await ending.race(modelOf(graft, request.model))
         place.provider = model.provider
@@ -30,7 +32,7 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
         using speakers = graft.all("provider").pin()
         const speaker = speakers.rows.findLast(({ item }) => item.id === model.provider)
         if (!speaker) throw new LlmError({ code: "llm.request", message: `no plugin speaks for "${model.provider}" any more`, retryable: false, provider: model.provider })
-        const parts = new Parts(await ask(graft, ending, clock, request, model, speaker, place), model.provider, ending.signal)
+        parts = new Parts(await ask(graft, ending, clock, request, model, speaker, place), model.provider, ending.signal)
         place.begun = true
         while (!parts.finished) {
           const read = await parts.read()
@@ -39,7 +41,7 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
         }
         await parts.readOut(clock)
       } catch (error) {
-        const failure = ending.ended ? givenUp(ending.ended, place.provider, idle) : failureOf(error, place)
+        const failure = ending.ended ? givenUp(ending.ended, place.provider, idle) : failureOf(error, { ...place, ...(parts?.strange && { strange: parts.strange }) })
         graft.emit("llm.failed", failure.plain)
         throw failure
       }
@@ -57,11 +59,12 @@ async function modelOf(graft: Graft, ref: string): Promise<Model> {
 async function ask(graft: Graft, ending: Ending, clock: Clock, request: TurnRequest, model: Model, { item, run }: Row<ProviderRow>, place: Circumstances): Promise<LanguageModelV4StreamResult> {
   const language = await ending.race(run(async () => item.languageModel(model, { headers: request.headers })))
   let told = false
+  let cancel = () => {}
   const tell = () => {
     if (!told) graft.emit("llm.requested", { model: model.ref, provider: model.provider, messages: request.messages.length, tools: request.tools.length })
     told = true
   }
-  const cancel = clock.after(MOMENT, tell)
+  ending.signal.addEventListener(SENT, () => { cancel = clock.after(MOMENT, tell) }, { once: true })
   try {
     // A refusal is no fault of the plugin that speaks; a mistake in its code is.
     return await ending.race(run(async () => language.doStream(optionsOf(request, ending.signal)).then(undefined, (error: unknown) => { throw isMistake(error) ? error : failureOf(error, place) })))

@@ -9,7 +9,7 @@ export type Reply = "once" | "always" | "deny"
 /** `unanswered`: nobody is there who could answer. */
 export type Answer = { allowed: true; verdict: Verdict } | { allowed: false; verdict: Verdict; because: "denied" | "unanswered" | "interrupted" }
 
-/** Rules are `action[:pattern]`, `*` any text; deny beats all; then the nearest layer that matches: flag, saved, project, user, default. */
+/** Rules are `action[:pattern]`, `*` any text; deny beats all; then the nearest layer that matches: flag, env, saved, project, user, default. Errors: `permission.unknown` (no such question is open), `permission.reply` (no answer). */
 export interface Permission {
   evaluate(ask: PermissionAsk): Promise<Verdict>
   /** Evaluates; where the verdict is `ask` and a face that answers is there, waits for that person. */

@@ -4,8 +4,9 @@ import type { Graft } from "graft"
 import { locate } from "../lib/confine.ts"
 import { askId, type AskState, type Asks, type End } from "./asks.ts"
 import type { Answer, PendingAsk, Permission, PermissionAsk, Reply, Verdict } from "./contract.ts"
+import { judge, writesOf } from "./judge.ts"
 import { resolved } from "./places.ts"
-import { defaultRules, judge, parseRule, writesOf, type Effect, type Rule, type RuleLayer } from "./rules.ts"
+import { defaultRules, parseRule, type Effect, type Rule, type RuleLayer } from "./rules.ts"
 import type { SavedAnswers } from "./saved.ts"
 
 /** `permission.unknown`: no such ask is open. `permission.reply`: that is no answer. */

@@ -45,8 +45,9 @@ export class Endpoint {
     return true
   }
 
+  /** Is it ready, and is this one of its models? */
   knows(model: string): boolean {
-    return this.#written().includes(model) || this.models?.some(({ id }) => id === model) === true
+    return this.#reason === undefined && (this.#written().includes(model) || this.models?.some(({ id }) => id === model) === true)
   }
 
   /** Ends when it has answered, or its deadline is over. Never rejects. */
@@ -79,6 +80,12 @@ export class Endpoint {
     return { url, headers: { ...(secret !== undefined && { authorization: `Bearer ${secret}` }), ...headers } }
   }
 
+  /** Why it is not ready. Where models are known, it may be only the list that is not to be had: then the request itself will say. */
+  get #reason(): string | undefined {
+    const known = this.#written().length > 0 || (this.models?.length ?? 0) > 0
+    return this.#problem?.final || !known ? this.#problem?.reason : undefined
+  }
+
   /** The models that the config names. */
   #written(): string[] {
     return isRecord(this.#block.models) ? Object.keys(this.#block.models) : []
@@ -87,11 +94,10 @@ export class Endpoint {
   #show(): void {
     const name = typeof this.#block.name === "string" ? this.#block.name : this.id
     const [written] = this.#written()
-    const known = written !== undefined || (this.models?.length ?? 0) > 0
-    const problem = this.#problem?.final || !known ? this.#problem?.reason : undefined
+    const reason = this.#reason
     const provider: ProviderRow = {
-      id: this.id, name, rank: RANK, ready: problem === undefined,
-      ...(problem !== undefined && { reason: problem }),
+      id: this.id, name, rank: RANK, ready: reason === undefined,
+      ...(reason !== undefined && { reason }),
       ...(written !== undefined && { defaultModel: written }),
       languageModel: async (model) => languageModel(model, await this.#connection()),
     }

@@ -92,8 +92,8 @@ async function fetchJson(address: string, headers: Record<string, string>, signa
 /** Why nothing was learnt, in one line. `final`: it cannot be asked anything like this. */
 export function problemOf(error: unknown, url: string): { reason: string; final: boolean } {
   const { code, name, message, cause } = error as Error & { code?: unknown; cause?: { code?: unknown; message?: string } }
-  if (typeof code === "string" && !code.startsWith("listing.") && code !== "ERR_INVALID_URL") return { reason: message, final: true }
-  if (error instanceof ListingError) return { reason: message, final: false }
+  if (typeof code === "string" && !/^(listing|network)\.|^ERR_INVALID_URL/.test(code)) return { reason: message, final: true }
+  if (error instanceof ListingError || String(code).startsWith("network.")) return { reason: message, final: false }
   if (!/^https?:/.test(url) || !URL.canParse(url)) return { reason: `its \`url\` is no http URL: ${url}`, final: true }
   const { origin, pathname } = new URL(url)
   const why = name === "TimeoutError" ? `it did not answer within ${DEADLINE / 1_000} s` : cause?.code === "ECONNREFUSED" ? "nobody listens there; is the server running?" : String(cause?.code ?? cause?.message ?? message)

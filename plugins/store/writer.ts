@@ -34,7 +34,7 @@ export class Writer {
   }
 
   write<T>(work: (tx: Tx) => T): Promise<T> {
-    if (this.#queue.length >= MOST && this.#state === "scheduled") void this.#flush()
+    if (this.#queue.length >= MOST && this.#state === "scheduled") this.#flush()
     if (this.#queue.length >= MOST) return Promise.reject(new StoreError("store.busy", `${this.#home.file}: ${MOST} writes wait already, because another process keeps it locked; this one was refused`))
     return new Promise((resolve, reject) => {
       this.#queue.push({ work, resolve: resolve as Job["resolve"], reject })
@@ -44,21 +44,22 @@ export class Writer {
 
   /** Nothing is asked for any more: what waits is written now, or refused. */
   finish(): void {
-    if (this.#queue.length > 0 && this.#state !== "writing") void this.#flush()
+    if (this.#state !== "writing") this.#flush()
     this.#refuse(new StoreError("store.busy", `${this.#home.file}: another process kept it locked until the end; this was not stored`))
   }
 
   #schedule(): void {
     if (this.#state !== "idle" || this.#queue.length === 0) return
     this.#state = "scheduled"
-    setImmediate(() => { if (this.#state === "scheduled") void this.#flush() })
+    setImmediate(() => { if (this.#state === "scheduled") this.#flush() })
   }
 
-  async #flush(): Promise<void> {
-    this.#state = "waiting"
-    await patiently(() => this.#transaction(), undefined, this.#patience).catch((error: unknown) => this.#refuse(explain(error, this.#home.file)))
-    this.#state = "idle"
-    this.#schedule()
+  /** The first try is made now; as long as the lock is held by others, everybody waits. */
+  #flush(): void {
+    patiently(() => this.#transaction(), () => { this.#state = "waiting" }, this.#patience).catch((error: unknown) => {
+      this.#state = "idle"
+      this.#refuse(explain(error, this.#home.file))
+    })
   }
 
   #refuse(error: unknown): void {
@@ -67,7 +68,7 @@ export class Writer {
 
   /** Throws only when the lock is held by others; then everything still waits. */
   #transaction(): void {
-    if (this.#queue.length === 0) return
+    if (this.#queue.length === 0) return void (this.#state = "idle")
     const { begin, commit, rollback } = this.#steps
     let failure: { error: unknown } | undefined
     try {
@@ -86,8 +87,9 @@ export class Writer {
       failure = { error }
       if (this.#database.inTransaction) rollback.run()
     }
-    this.#state = "waiting"
+    this.#state = "idle"
     this.#tell(jobs, failure && { error: explain(failure.error, this.#home.file) })
+    this.#schedule()
   }
 
   /** One work in its savepoint; who is `alone` needs none. Throws when the whole transaction is given up, as SQLite does when the disk is full. */

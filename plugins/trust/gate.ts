@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { join, sep } from "node:path"
-import { locationOf, type AdmitAsk, type AdmitVerdict, type Field, type Graft, type Meta } from "graft"
+import { locationOf, messageOf, type AdmitAsk, type AdmitVerdict, type Field, type Graft, type Meta } from "graft"
 import { agreesTo, projectIn, withContent, withProject, type Agreements, type Project, type Projects } from "./agreements.ts"
 import type { Trust, TrustAnswer, TrustAsk } from "./contract.ts"
 import { TrustError } from "./errors.ts"
@@ -43,9 +43,10 @@ export class Gate {
     const { realpath, digest, plugin } = ask
     const question = askOf(ask, location)
     const agreed = await this.#agreements.read()
-    const trusted = this.#layers(agreed, location).some((project) => agreesTo(project, realpath, digest)) || (this.#trusts(agreed, location) && realpath.startsWith(join(location, sep)))
+    const below = this.#trusts(agreed, location) && realpath.startsWith(join(location, sep)) ? { below: location } : undefined
+    const trusted = below !== undefined || this.#layers(agreed, location).some((project) => agreesTo(project, realpath, digest))
     this.#fallAway((other) => other.location === location && other.realpath === realpath && (trusted || other.id !== question.id))
-    if (trusted) return { admit: true }
+    if (trusted) return { admit: true, ...below }
     const no = (why: string): AdmitVerdict => ({ admit: false, reason: `${why}. To let the plugins of ${location} run: graft trust allow in that directory, or --trust for one run` })
     const { refused, revoked } = this.#graft.state.value
     if (Object.hasOwn(refused, question.id)) return no(`you said no to "${plugin}" as it is now`)
@@ -127,22 +128,31 @@ export class Gate {
 
   async #answer(id: string, answer: TrustAnswer): Promise<void> {
     const { state, log } = this.#graft
-    const ask = this.#questions.take(id)
-    if (!ask) throw new TrustError("trust.unknown", `no question "${id}" is open; it was answered, or the file has changed`)
-    const { location, realpath, digest } = ask
-    this.#tell(location, "trust.answered", { id, answer })
+    const late = () => new TrustError("trust.unknown", `no question "${id}" is open; it was answered, or the file has changed`)
+    const open = this.#questions.get(id)
+    if (!open) throw late()
+    const { location, realpath, digest } = open
     await this.#around(location, async () => {
+      // Taken and answered in one step, so that nobody finds the one without the other.
+      if (!this.#questions.take(id)) throw late()
+      this.#tell(location, "trust.answered", { id, answer })
       if (answer === "directory") return this.#trustDirectory(location, true)
-      if (answer === "content") {
-        return this.#agreements.change((projects) => withContent(projects, location, realpath, digest)).catch((error: unknown) => {
-          log.warn(`your yes holds until this process ends: ${error instanceof Error ? error.message : String(error)}`)
-          state.update((draft) => { draft.projects = withContent(draft.projects, location, realpath, digest) })
-        })
+      if (answer !== "content") return this.#refuse(id, location)
+      const before = projectIn(state.value.projects, location)
+      state.update((draft) => { draft.projects = withContent(draft.projects, location, realpath, digest) })
+      try {
+        await this.#agreements.change((projects) => withContent(projects, location, realpath, digest))
+        state.update((draft) => { draft.projects = withProject(draft.projects, location, before) })
+      } catch (error) {
+        log.warn(`your yes holds until this process ends: ${messageOf(error)}`)
       }
-      state.update(({ refused }) => {
-        refused[id] = location
-        for (const old of Object.keys(refused).slice(0, -MOST_REFUSED)) delete refused[old]
-      })
+    })
+  }
+
+  #refuse(id: string, location: string): void {
+    this.#graft.state.update(({ refused }) => {
+      refused[id] = location
+      for (const old of Object.keys(refused).slice(0, -MOST_REFUSED)) delete refused[old]
     })
   }
 

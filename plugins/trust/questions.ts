@@ -21,6 +21,8 @@ export class Questions {
   /** Those whose file is still there. */
   list(): TrustAsk[] { return Object.values(this.#state.value.pending).filter(({ realpath }) => existsSync(realpath)) }
 
+  get(id: string): TrustAsk | undefined { return this.list().find((ask) => ask.id === id) }
+
   /** Puts a question; false when it stands already. */
   put(ask: TrustAsk): boolean {
     if (this.#state.value.pending[ask.id]) return false

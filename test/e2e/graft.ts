@@ -1,15 +1,17 @@
 /** The real command in a temporary home and project, as a person or a script starts it; also on a pseudo terminal. */
 import { spawn, type ChildProcess } from "node:child_process"
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { watch } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 export const BIN = join(ROOT, "plugins/cli/bin.cjs")
+const BUILDS = /^graft: \S+ changed; building …\n/gm
 /** Milliseconds that anything may take here, on a busy machine. */
-const PATIENCE = 20_000
+const PATIENCE = 15_000
 
 export interface Outcome { code: number | null; signal: string | null; out: string; err: string }
 export interface Options { cwd?: string; env?: NodeJS.ProcessEnv; /** Written to stdin, which then ends. Absent: an empty one; false: nobody ever writes. */ input?: string | false }
@@ -43,11 +45,12 @@ export function place(): Place {
   }
   return {
     home, project, plugins: join(config, "plugins"), env, start,
-    graft: (args, options) => start(args, options).ended,
+    // Whoever edited the kernel before the tests is told so, and that is no part of them.
+    graft: async (args, options) => start(args, options).ended.then((outcome) => ({ ...outcome, err: outcome.err.replace(BUILDS, "") })),
     terminal(args, options = {}) {
       // Of util-linux: the pseudo terminal that Node lacks.
       const quoted = [process.execPath, BIN, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")
-      const child = new Terminal("script", ["-qfec", quoted, "/dev/null"], { cwd: options.cwd ?? project, env: { ...env, ...options.env } }, false)
+      const child = new Terminal("script", ["-qfec", `exec ${quoted}`, "/dev/null"], { cwd: options.cwd ?? project, env: { ...env, ...options.env } }, false)
       running.push(child)
       return child
     },
@@ -56,6 +59,20 @@ export function place(): Place {
       for (const child of running) child.kill("SIGKILL")
       rmSync(base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     },
+  }
+}
+
+/** A file is there, with something in it. */
+export async function appears(file: string): Promise<void> {
+  const directory = dirname(file)
+  const there = () => existsSync(file) && statSync(file).size > 0
+  const stop = new AbortController()
+  const late = setTimeout(() => stop.abort(new Error(`${file} never appeared`)), PATIENCE)
+  try {
+    const changes = watch(directory, { signal: stop.signal })
+    if (!there()) for await (const _ of changes) if (there()) return
+  } finally {
+    clearTimeout(late)
   }
 }
 

@@ -145,6 +145,55 @@ describe("Bad input", () => {
     expect(lab.view("a")).toMatchObject({ status: "live", gen: 1, reason: "" })
   })
 
+  it("an override that is broken from the start says so, and what it shadows serves; mended, it takes over", async () => {
+    await using lab = new Lab({ roots: [] })
+    const { addRoot } = lab.kernel.graft.kernel
+    lab.write("own/tool.ts", serving("own"))
+    lab.write("mine/tool.ts", "export default {")
+    await addRoot({ dir: lab.path("own"), kind: "built-in" })
+    await addRoot({ dir: lab.path("mine"), kind: "user" })
+    await lab.kernel.settled()
+    expect(await lab.graft.use("tool").version()).toBe("own")
+    expect(lab.heard("plugin.failed")).toMatchObject([{ plugin: "tool", file: lab.path("mine/tool.ts"), message: expect.stringContaining("mine/tool.ts:1") }])
+    lab.write("own/tool.ts", serving("own, edited"))
+    await lab.settle()
+    await lab.settle()
+    expect(lab.heard("plugin.failed").length).toBe(1)
+    expect(await lab.graft.use("tool").version()).toBe("own, edited")
+    lab.write("mine/tool.ts", serving("mine"))
+    await lab.settle()
+    expect(await lab.graft.use("tool").version()).toBe("mine")
+  })
+
+  it("an override that is deleted is gone, even where what it shadowed is broken", async () => {
+    await using lab = new Lab({ roots: [] })
+    const { addRoot } = lab.kernel.graft.kernel
+    lab.write("own/tool.ts", "export default {")
+    lab.write("mine/tool.ts", serving("mine"))
+    await addRoot({ dir: lab.path("own"), kind: "built-in" })
+    await addRoot({ dir: lab.path("mine"), kind: "user", per: "process" })
+    await lab.kernel.settled()
+    expect(await lab.graft.use("tool").version()).toBe("mine")
+    lab.write("mine/tool.ts", "export default 1")
+    await lab.settle()
+    expect(await lab.graft.use("tool").version()).toBe("mine")
+    lab.remove("mine/tool.ts")
+    await lab.settle()
+    expect(lab.view("tool")).toMatchObject({ gen: 0, status: "failed", reason: expect.stringContaining("own/tool.ts:1") })
+  })
+
+  it("what is put over a file, and fails, leaves what was put before", async () => {
+    await using lab = new Lab()
+    lab.write("a.ts", serving("file"))
+    await lab.settle()
+    await lab.put("a", (graft) => graft.provide("a", { version: async () => "put" }))
+    await lab.put("a", () => { throw new Error("no") })
+    await lab.settle()
+    expect(await lab.graft.use("a").version()).toBe("put")
+    await lab.kernel.drop("a")
+    expect(await lab.graft.use("a").version()).toBe("file")
+  })
+
   it("a file with the id of a live plugin that does not serve what others use is refused by name", async () => {
     await using lab = new Lab({ roots: [] })
     const { addRoot } = lab.kernel.graft.kernel

@@ -1,7 +1,7 @@
 /** A plugin is its closure: the bytes of all its files and its options, nothing less and nothing more, decide what is live (L10–L13). */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Lab, serving, shape, soon, turns } from "./harness.ts"
+import { Lab, outcome, serving, shape, soon, turns } from "./harness.ts"
 
 describe("L10 Convergence", () => {
   it("after settling, what is live depends on the bytes alone, and equals a cold start", async () => {
@@ -132,6 +132,29 @@ describe("L13 Retry completeness", () => {
     expect(lab.view("a")).toMatchObject({ status: "live", reason: "" })
   })
 
+  it("whatever could cure or change a plugin is watched: its files, what it failed to find, the manifests of its packages, the roots", async () => {
+    await using lab = new Lab()
+    closure(lab)
+    lab.write("c.ts", uses(`import "./_deep/x.ts"\nimport "dep/more"`))
+    lab.write("d.ts", uses("", `graft.provide("late", { load: () => import("./_gone/y.ts") })`))
+    lab.write("e.ts", uses("", `await graft.keep("x", "1", () => { throw new Error("no") }, () => {})`))
+    lab.write("f.ts", serving(1, { fields: `assets: ["_asset/note.md"],` }))
+    await lab.settle()
+    expect(lab.root.plugins.map(({ id, status }) => `${id} ${status}`)).toEqual(["a live", "b live", "c failed", "d live", "e failed", "f live"])
+    await outcome(lab.graft.use("late").load())
+    const watched = lab.kernel.graft.kernel.watched()
+    expect(new Set(watched).size).toBe(watched.length)
+    const files = ["a/index.ts", "a/one.ts", "a/deep/two.ts", "a/lazy.ts", "a/data.json", "a/note.md", "b.ts", "c.ts", "d.ts", "e.ts", "f.ts"].map((file) => lab.path(file))
+    expect(watched.toSorted()).toEqual([lab.plugins, ...files, `${lab.dir}/node_modules/dep/package.json`].toSorted())
+    lab.write("_deep/x.ts", "")
+    await lab.settle()
+    expect(lab.last("c")!.message).toContain("dep/more")
+    expect(lab.kernel.graft.kernel.watched()).toContain(`${lab.dir}/node_modules/dep`)
+    for (const file of ["_gone/y.ts", "_asset/note.md"]) lab.write(file, "")
+    await lab.settle()
+    expect({ d: lab.gen("d"), f: lab.gen("f") }).toEqual({ d: 2, f: 2 })
+  })
+
   it("a file that is still being written is read again before it is believed", async () => {
     await using lab = new Lab()
     for (const half of ["", "export default {", "export const a = 1"]) {
@@ -145,6 +168,14 @@ describe("L13 Retry completeness", () => {
       lab.remove("a.ts")
       await lab.settle()
     }
+    lab.write("a.ts", uses(`import "./_x.ts"`))
+    lab.write("_x.ts", "export const x = (", { young: true })
+    const pass = lab.kernel.reconcile()
+    await lab.clock.advance(60)
+    lab.write("_x.ts", "export const x = 1", { young: true })
+    await lab.clock.advance(400)
+    await soon("the pass", pass)
+    expect(lab.view("a")!.status).toBe("live")
     expect(lab.heard("plugin.failed")).toEqual([])
   })
 })

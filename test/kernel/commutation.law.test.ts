@@ -1,7 +1,7 @@
 /** Independent plugins do not know of each other, and every step has a way back (L28). */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Lab, outcome, serving, shape, soon, turns, type Plugin } from "./harness.ts"
+import { Lab, outcome, serving, shape, soon, until, type Plugin } from "./harness.ts"
 
 const table = (lab: Lab) => ({ services: lab.root.services, slots: lab.root.slots, rows: [...lab.graft.all("thing")], plugins: lab.root.plugins.map(({ id, status, files, hash }) => ({ id, status, files, hash })) })
 const counting = (version: number, stateVersion = 1): string => serving(version, { fields: `state: { version: ${stateVersion}, init: () => ({ count: 0 }), migrate: (old) => ({ ...old }) },`, body: `graft.provide(graft.id + "_count", { add: async () => graft.state.update((draft) => { draft.count++ }), get: async () => graft.state.value.count })` })
@@ -164,7 +164,7 @@ describe("L28 Commutation", () => {
     expect({ version: await lab.graft.use("a").version(), gen: lab.gen("a") }).toEqual({ version: 1, gen: 3 })
     lab.write("a.ts", serving(3, { body: `await lab.gate("setup")` }))
     const pass = lab.kernel.reconcile()
-    await turns(10)
+    await until("its setup", () => lab.gates.has("setup"))
     const again = lab.kernel.undo("a")
     lab.open("setup")
     await soon("both", Promise.all([pass, again]))

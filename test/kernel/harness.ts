@@ -80,6 +80,13 @@ export function soon<T>(what: string, work: Promise<T>, milliseconds = 8_000): P
   return promise
 }
 
+/** Looks again each turn, for what is true soon but nobody tells. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  let over = false
+  const look = (async () => { while (!holds() && !over) await turns(1) })()
+  await soon(what, look).finally(() => { over = true })
+}
+
 /** How a promise ended, as data. */
 export const outcome = (work: Promise<unknown>): Promise<{ value?: unknown; code?: string; message?: string }> =>
   work.then((value) => ({ value }), (error: Error & { code?: string }) => ({ code: error.code ?? "none", message: error.message }))

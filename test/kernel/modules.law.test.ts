@@ -120,6 +120,22 @@ describe("The graph", () => {
     expect(order).toEqual(["shared", "two", "one", "index"])
   })
 
+  it("a lazy module is the one that was there when its generation was made, however late it is asked for", async () => {
+    await using lab = new Lab()
+    lab.write("a/index.ts", `import { version } from "./version.ts"\n${value(`[version, (await import("./lazy.ts")).lazy]`)}`)
+    lab.write("a/version.ts", "export const version = 1")
+    lab.write("a/lazy.ts", `import data from "./data.json"\nexport const lazy = data.n`)
+    lab.write("a/data.json", json({ n: 1 }))
+    await lab.settle()
+    lab.write("a/version.ts", "export const version = (")
+    lab.write("a/data.json", json({ n: 2 }))
+    await lab.settle()
+    expect({ status: lab.last("a")!.outcome, value: await ask(lab) }).toEqual({ status: "failed", value: [1, 1] })
+    lab.write("a/version.ts", "export const version = 2")
+    await lab.settle()
+    expect(await ask(lab)).toEqual([2, 2])
+  })
+
   it("modules may await at their top, and who imports them waits", async () => {
     await using lab = new Lab()
     lab.write("a/index.ts", `import { two } from "./two.ts"\n${value("[two, three]")}\nconst three = await Promise.resolve(two + 1)`)
@@ -161,6 +177,15 @@ describe("The graph", () => {
     await lab.settle()
     expect(lab.view("b")!.reason).toMatch(/graft.log was used while the module was still being evaluated/)
     expect(lab.last("b")!.where).toMatch(/b\.ts:2:\d+$/)
+  })
+
+  it("what else stands under the kernel's name is types: a contract is imported and needs no file, not even beside a package of that name", async () => {
+    await using lab = new Lab()
+    lab.write("../node_modules/graft/package.json", json({ name: "graft", version: "9.9.9", main: "i.js" }))
+    lab.write("../node_modules/graft/contracts/law.js", "throw new Error()")
+    lab.write("a.ts", value("Object.keys(law)", `import * as law from "graft/contracts/law"\nimport { Law } from "graft/contracts/law"\nconst typed: Law | undefined = undefined`))
+    await lab.settle()
+    expect(await ask(lab)).toEqual([])
   })
 
   it("a type-only import needs no file", async () => {
@@ -217,6 +242,23 @@ describe("Packages", () => {
     for (const id of ["a", "b"]) lab.write(`${id}/index.ts`, plugin(`    graft.provide("${id}", { value: async () => own })`, { head: `import own from "law-own"` }))
     await lab.settle()
     expect({ a: lab.view("a")!.status, b: lab.view("b")!.status }).toEqual({ a: "live", b: "failed" })
+  })
+
+  it("another version of a package: CommonJS is loaded anew, an ES module is held by Node, and its author is told to restart", async () => {
+    await using lab = new Lab()
+    const [cjs, esm] = [{ "index.js": "exports.n = 1" }, { "index.js": "export const n = 1" }]
+    const versions = (version: string, n: number) => {
+      install(lab, lab.dir, "law-reloads", { "index.js": cjs["index.js"].replace("1", String(n)) }, { version })
+      install(lab, lab.dir, "law-is-held", { "index.js": esm["index.js"].replace("1", String(n)) }, { version, type: "module", exports: "./index.js" })
+    }
+    versions("1.0.0", 1)
+    lab.write("a.ts", value("[c.n, e.n]", `import * as c from "law-reloads"\nimport * as e from "law-is-held"`))
+    await lab.settle()
+    expect(await ask(lab)).toEqual([1, 1])
+    versions("2.0.0", 2)
+    await lab.settle()
+    expect({ value: await ask(lab), gen: lab.gen("a") }).toEqual({ value: [2, 1], gen: 2 })
+    expect(lab.kernel.logs("a")).toMatchObject([{ gen: 2, level: "warn", text: "restart needed: law-is-held@1.0.0 is held by Node, law-is-held@2.0.0 is installed" }])
   })
 
   it("a linked workspace package is the plugin's own source", async () => {

@@ -332,7 +332,7 @@ describe("L8 Teardown", () => {
   it("closing gives up what is coming up, and nothing comes after", async () => {
     await using lab = new Lab()
     lab.write("a.ts", serving(1, { body: `await lab.gate("setup")` }))
-    lab.write("b.ts", `await new Promise((resolve) => setTimeout(resolve, 20))\n${serving(1)}`)
+    lab.write("b.ts", `await new Promise(() => {})\n${serving(1)}`)
     const start = lab.kernel.start()
     await turns(10)
     await soon("closing", lab.kernel.close())

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { Generation } from "../../kernel/loader/generation.ts"
-import { Lab, outcome, plugin, serving, soon, turns, type Instance, type Plugin } from "./harness.ts"
+import { Lab, outcome, plugin, serving, soon, turns, until, type Instance, type Plugin } from "./harness.ts"
 import { alive, heap } from "./memory.ts"
 
 describe("L21 Ownership", () => {
@@ -179,6 +179,7 @@ describe("L24 Startup", () => {
     lab.write("waits.ts", serving(1, { fields: `needs: ["slow"],` }))
     const start = lab.kernel.start()
     expect(await soon("the answer", lab.graft.use("ready").version())).toBe(1)
+    await until("the others are on their way", () => lab.view("waits")?.status === "waiting")
     expect(lab.root.plugins.map(({ id, status }) => `${id} ${status}`)).toEqual(["hangs loading", "ready live", "slow loading", "waits waiting"])
     await lab.clock.advance(10_000)
     await soon("the start", start)
@@ -222,7 +223,7 @@ describe("L25 Storm", () => {
   it("meanwhile the loop stays free: no turn of it takes 50 ms", async () => {
     await using lab = new Lab({ realTime: true })
     const names = Array.from({ length: 50 }, (_, i) => `p${i}`)
-    const long = Array.from({ length: 100 }, (_, i) => `export const f${i} = (n: number): number => n + ${i}`).join("\n")
+    const long = Array.from({ length: 300 }, (_, i) => `export const f${i} = (n: number): number => n + ${i}`).join("\n")
     for (const name of names) lab.write(`${name}.ts`, serving(0))
     await lab.settle()
     for (const name of names) lab.write(`${name}.ts`, `${serving(1)}\n${long}`)

@@ -129,6 +129,14 @@ describe("a mistake", () => {
     expect(await graft.config.warnings()).toEqual([{ file: files.user, line: 3, path: "model", message: "Invalid type: Expected string but received 5" }])
   })
 
+  test("does not repeat what may be a key in the wrong place", async () => {
+    const { kernel, graft, location, edit } = await world()
+    await kernel.put("picky", definePlugin({ setup: (instance) => void instance.add("configSection", { id: "pick", schema: v.object({ one: v.picklist(["a", "b"]), two: v.pipe(v.string(), v.regex(/^x/)) }), description: "" }) }))
+    await edit("user", '{\n"pick": {\n"one": "sk-secret\\"0",\n"two": "sk-secret-1" },\n"model": { "sk-secret-2": 1 } }')
+    const warnings = await graft.config.warnings(location)
+    expect(warnings.map(({ path, message }) => `${path}: ${message}`)).toEqual(['pick.one: Invalid type: Expected ("a" | "b") but received this text', "pick.two: Invalid format: Expected /^x/ but received this text", "model: Invalid type: Expected string but received Object"])
+  })
+
   test("that is no file at all is said", async () => {
     const { graft, write, files, edit } = await world()
     mkdirSync(files.user, { recursive: true })

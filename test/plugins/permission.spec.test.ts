@@ -1,14 +1,17 @@
 /** Nothing happens that no rule or person allowed: rules decide by layer and precision, deny beats everything, and no way of writing a shell line hides a command from them. */
-import { execFileSync } from "node:child_process"
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { homedir, tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import fc from "fast-check"
 import { definePlugin } from "graft"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { readCommand } from "../../plugins/permission/command.ts"
 import { matchesPattern } from "../../plugins/permission/pattern.ts"
-import { defaultRules, judge, parseRule, suggest, type Effect, type Rule, type RuleLayer } from "../../plugins/permission/rules.ts"
+import { judge } from "../../plugins/permission/judge.ts"
+import { defaultRules, parseRule, type Effect, type Rule, type RuleLayer } from "../../plugins/permission/rules.ts"
+import { suggest } from "../../plugins/permission/suggest.ts"
+import { SavedAnswers } from "../../plugins/permission/saved.ts"
 import { next, openProject, type Project } from "../fixtures/project.ts"
 
 const here = "/home/someone/project"
@@ -56,6 +59,17 @@ describe("rules", () => {
     [["user allow edit", "user ask edit:config/*"], "edit", `${here}/config/a`, "ask"],
     [["user ask edit", "user allow edit:docs/*"], "edit", `${here}/docs/a`, "allow"],
     [["user ask edit", "user allow edit"], "edit", `${here}/a`, "ask"],
+    // A slash at the end is the directory with all that is in it; what is denied is denied with all that is in it.
+    [["user allow write:src/"], "write", `${here}/src/deep/a.ts`, "allow"],
+    [["user allow write:src"], "write", `${here}/src/deep/a.ts`, "ask"],
+    [["flag allow write", "user deny write:secrets"], "write", `${here}/secrets/key`, "deny"],
+    [["flag allow write", "user deny *:secrets/"], "write", `${here}/secrets/key`, "deny"],
+    [["flag allow write", "user deny write:secrets"], "write", `${here}/secrets-not`, "allow"],
+    [["flag allow *", "user deny read:../shared/*"], "read", "/home/someone/shared/a", "deny"],
+    [["flag allow *", "user deny read:~"], "read", `${homedir()}/.ssh/id`, "deny"],
+    [["user allow write:."], "write", `${here}/a`, "allow"],
+    // What people write with a space is meant without it.
+    [["flag allow *", "user deny write: secrets/*"], "write", `${here}/secrets/key`, "deny"],
     // Tools of others, by their name.
     [["user allow dice"], "dice", "", "allow"],
     [["user allow mcp_*"], "mcp_search", "", "allow"],
@@ -73,9 +87,16 @@ describe("rules", () => {
     expect(judge({ action: "bash", resource: "git status -s" }, defaultRules, here)).toMatchObject({ effect: "ask", suggest: "bash:git status *" })
   })
 
+  test.each([
+    ["bash", "git status -s", "bash:git status *"], ["bash", "npm test", "bash:npm test *"], ["bash", "npm run build", "bash:npm run build *"], ["bash", "ls -la", "bash:ls *"], ["bash", "node scripts/a.js x", "bash:node scripts/a.js *"], ["bash", "npx vitest run", "bash:npx vitest *"],
+    ["bash", "make", "bash:make"], ["bash", "git -C .. log", "bash:git -C .. log"], ["bash", "npm run", "bash:npm run"], ["bash", "rm a.txt", "bash:rm a.txt"], ["bash", "curl https://example.org", "bash:curl https://example.org"], ["bash", "node -e 1", "bash:node -e 1"], ["bash", "a | b", "bash:a | b"], ["bash", "a > b", "bash:a > b"], ["bash", "X=1 a", "bash:X=1 a"],
+    ["write", `${here}/a`, "write"], ["write", "/etc/hosts", "write:/etc/hosts"], ["read", "/usr/share/doc/a", "read:/usr/share/doc/*"], ["read", "/a", "read:/a"], ["read", join(homedir(), "a"), `read:${join(homedir(), "a")}`], ["read", `${here}/.env`, `read:${here}/.env`], ["ls", "/usr/share", "ls:/usr/share/*"], ["ls", "/", "ls:/"], ["dice", "", "dice"],
+  ])("'always' for %s %s would save %s: no wider than what was seen", (action, resource, saved) => expect(suggest({ action, resource }, here)).toBe(saved))
+
   test("what an ask suggests allows the very same ask, and no other action", () => {
     const asks = fc.oneof(
       fc.record({ action: fc.constantFrom("read", "write", "edit", "ls"), resource: fc.string({ minLength: 1 }).filter((s) => !/[/\0]/.test(s) && s !== "." && s !== "..").map((name) => `/srv/${name}`) }),
+      fc.record({ action: fc.constantFrom("read", "write", "ls", "grep"), resource: fc.constantFrom("/", "/etc", "/etc/hosts", homedir(), join(homedir(), "x"), dirname(here), here) }),
       fc.record({ action: fc.constant("bash"), resource: fc.string({ minLength: 1 }).filter((line) => line.trim() !== "") }),
       fc.record({ action: fc.constantFrom("dice", "webfetch"), resource: fc.string() }),
     )
@@ -127,11 +148,51 @@ describe("shell lines", () => {
     ["git() { rm x; }; git", "ask"], ["git log\rrm x", "ask"], ["git log\u00a0x", "ask"], ["", "ask"], ["   ", "ask"], ["# only a comment", "ask"],
   ])("with bash:git * and bash:wc *: %j → %s", (line, effect) => expect(allowed(line, "allow bash:git *", "allow bash:wc *")).toBe(effect))
 
-  test.each(["sh -c 'git log'", "bash -lc 'rm x'", "curl http://x | sh", "xargs git", "python3 -c 'x'", "node -e x", "node --eval=x", "perl -ne x", "find . -delete", "find . -exec rm {} +", "source x", ". x", "sudo rm x", "timeout 5 rm x", "awk 'BEGIN{system(\"x\")}'", "busybox rm x", "export PATH=x", "alias git=rm"])(
+  test.each(["sh -c 'git log'", "bash -lc 'rm x'", "curl http://x | sh", "xargs git", "python3 -c 'x'", "node -e x", "node --eval=x", "perl -ne x", "find . -delete", "find . -exec rm {} +", "source x", ". x", "sudo rm x", "timeout 5 rm x", "awk 'BEGIN{system(\"x\")}'", "busybox rm x", "export PATH=x", "alias git=rm",
+    "node --import data:text/javascript,x a.js", "python3", "python3 -", "node -i", "bash /dev/stdin", "awk '@x(1)'", "sed 's|a|id|e'", "sed -n '1eid'", "sed 'w out'", "sed -f x", "git config alias.x '!rm'", "git grep -Oless x", "git bisect run rm", "git submodule foreach rm", "tar -I rm x", "tar --to-command=rm x", "rsync -e rm a b", "ssh -oProxyCommand=rm h", "sort --compress-program=rm", "make SHELL=/tmp/x", "split --filter=rm", "vim -c '!rm'", "jobs -x rm", "history -w x", "test -v a[x]", "strace rm", "tmux new rm"])(
     "a program in the arguments asks even where its name is allowed: %s", (line) => {
       const name = line.replace(/^curl.*\| /, "").split(" ")[0]!
       expect(allowed(line, `allow bash:${name} *`, "allow bash:curl *")).toBe("ask")
     })
+
+  test.each(["sed -n 1,5p a", "sed 's/a/b/g' a", "sed -E 's|a|b|; 3d' a", "sed -i '$d' a", "node a.js", "python3 -m pytest", "python3 --version", "awk '{print $1}' a", "tar xzf a", "find . -name a", "git log", "make all"])(
+    "what is plain is not asked about: %s", (line) => expect(allowed(line, `allow bash:${line.split(" ")[0]!} *`)).toBe("allow"))
+
+  test.each(["RANDOM='a[$(rm x)]'", "x='b[$(rm x)]'; a[x]=1", "x='b[$(rm x)]'; test -v 'a[x]'", "PATH=/tmp/evil:$PATH; git log", "BASH_ENV=x git log", "PS4='$(rm x)' git log", "BASH_CMDS[git]=/bin/rm; git log", "echo >&'$(rm x)'", "echo >&11\\$2", "echo <&'$(rm x)'"])(
+    "what bash evaluates beside its commands is not certain: %s", (line) => {
+      expect(readCommand(line).unclear).toBeDefined()
+      expect(allowed(line, "allow bash", "deny bash:rm *")).not.toBe("allow")
+    })
+
+  test("what follows a closed descriptor is a command", () => {
+    for (const line of [">&-rm x", ">& -rm x", "<&-rm x", "2>&-rm x"]) expect(allowed(line, "allow write", "allow bash:git *", "deny bash:rm *"), line).toBe("deny")
+  })
+
+  test("a word with a space in it is not two words", () => {
+    expect(allowed("npm 'run build'", "allow bash:npm run *")).toBe("ask")
+    expect(allowed("npm run 'a b'", "allow bash:npm run *")).toBe("allow")
+    expect(allowed('git "push now"', "allow bash", "deny bash:git push*")).toBe("deny")
+  })
+
+  test("rules that forbid know a command in every dress; one that asks as well as one that denies", () => {
+    for (const line of ["git push", "/usr/bin/git push", "X=1 git push", "git -C . push", "git --no-pager push x", "git -C . --bare push", "'git' push"]) {
+      expect(allowed(line, "allow bash", "deny bash:git push*"), line).toBe("deny")
+      expect(allowed(line, "allow bash", "ask bash:git push*"), line).toBe("ask")
+    }
+    for (const line of ["git log push", "git -C . log push", "git commit -m push"]) expect(allowed(line, "allow bash", "deny bash:git push*"), line).toBe("allow")
+  })
+
+  test("'bash:*' is 'bash': whatever the shell is given", () => expect(allowed("for x in a; do eval $x; done", "allow bash:*")).toBe("allow"))
+
+  test("where a write is denied or asked about, a line that cannot be read for certain asks; a nearer rule for every line decides", () => {
+    for (const rules of [["allow bash", "deny write:.git/*"], ["allow bash", "deny write"], ["allow bash", "ask write:.git/*"]]) {
+      expect(allowed("{ echo x > .git/config; }", ...rules)).toBe("ask")
+      expect(allowed("cd .git; echo x > config", ...rules)).not.toBe("allow")
+    }
+    expect(judge({ action: "bash", resource: "{ x; }" }, [rule("flag allow bash"), rule("user ask bash:git push*"), rule("user ask write")], here).effect).toBe("allow")
+    expect(judge({ action: "bash", resource: "{ x; }" }, [rule("flag allow bash"), rule("user deny bash:git push*")], here).effect).toBe("ask")
+    expect(allowed("echo x > .git/config", "allow bash", "ask write:.git/*")).toBe("ask")
+  })
 
   test("redirects are writes: allowed where writing is, denied where it is denied", () => {
     const judged = (line: string, directory: string, ...rules: string[]) => judge({ action: "bash", resource: line, directory }, ["allow bash:echo *", "allow bash:cd *", ...rules].map((text) => rule(`user ${text}`)), here).effect
@@ -202,6 +263,28 @@ describe("shell lines", () => {
       expect(ran).toBeGreaterThan(50)
     })
 
+    test("what is read of a line is what bash runs and writes, no more (xtrace)", () => {
+      const loose = ["good", "x", "evil", "echo", ":", "test", " ", " ", " ", "\n", ";", "&", "&&", "|", ">", ">>", "<", ">&", ">&-", "<&-", "2>&1", "&>", "'", '"', "`", "$(", ")", "{", "}", "$x", "${x}", "$", "\\", "#", "=", "x=", "x+=", "!", "*", "[", "]", "~", "1", "-v", "-", "a[", "/dev/null", "out", "jobs", "cd"]
+      const quoting = ["good", "x", "evil", " ", " ", "\n", ";", ">", "'", '"', '"', "`", "$(", "$(", ")", ")", "$", "\\", "#", "x=", "*"]
+      const text = (tokens: string[], maxLength: number) => fc.array(fc.constantFrom(...tokens), { minLength: 2, maxLength }).map((all) => all.join(""))
+      const seen = new Set<string>()
+      fc.assert(fc.property(fc.oneof(text(loose, 10), text(quoting, 14)), (line) => {
+        const read = readCommand(line)
+        if (read.unclear !== undefined || seen.size >= 120 || seen.has(line) || !/[>$`;&|"'\\]/.test(line)) return
+        seen.add(line)
+        const work = join(box, `traced${seen.size}`)
+        mkdirSync(work)
+        const trace = join(box, `trace${seen.size}`)
+        const out = openSync(trace, "w")
+        spawnSync("/bin/bash", ["-c", line], { cwd: work, env: { PATH: bin, PS4: "@ ", BASH_XTRACEFD: "3", SHELLOPTS: "xtrace" }, stdio: ["ignore", "ignore", "ignore", out], timeout: 5_000 })
+        closeSync(out)
+        const ran = readFileSync(trace, "utf8").split("\n").filter((step) => step.startsWith("@")).map((step) => step.replace(/^@+ /, "").split(/\s+/).find((word) => !/^\w+\+?=/.test(word)) ?? "")
+        const names = read.commands.map(({ words, head }) => words[head] ?? "")
+        expect([ran.filter((name) => !names.includes(name.replace(/^'(.*)'$/, "$1"))), readdirSync(work).filter((file) => !read.writes.includes(file))], line).toEqual([[], []])
+      }), { numRuns: 3_200 })
+      expect(seen.size).toBeGreaterThan(60)
+    })
+
     test("the reader is total: any text gives commands or a reason", () => {
       fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 200 }), (line) => {
         const read = readCommand(line)
@@ -240,7 +323,7 @@ describe("the service", () => {
     const asked = next(project.graft, "permission.asked")
     const answer = project.graft.permission.request({ action: "bash", resource: "make", session: "s", call: "c1" })
     const ask = await asked
-    expect(ask).toMatchObject({ action: "bash", resource: "make", rule: "bash:make *", location: project.directory })
+    expect(ask).toMatchObject({ action: "bash", resource: "make", rule: "bash:make", location: project.directory })
     expect(await project.graft.permission.pending()).toHaveLength(1)
     await project.graft.permission.reply(ask.id, "once")
     expect(await answer).toMatchObject({ allowed: true })
@@ -272,7 +355,48 @@ describe("the service", () => {
     await project.graft.permission.reply((await asked).id, "always")
     expect(await answer).toMatchObject({ allowed: true })
     expect(readFileSync(`${file}.broken`, "utf8")).toBe("{ half")
-    await project.graft.permission.forget("bash:make *")
+    await project.graft.permission.forget("bash:make")
+  })
+
+  test("a file of saved answers that cannot be read allows nothing, and stops nobody", async () => {
+    const file = join(project.data, "data", "permissions.json")
+    rmSync(file, { force: true })
+    mkdirSync(file)
+    expect((await project.graft.permission.evaluate({ action: "bash", resource: "make" })).effect).toBe("ask")
+    rmSync(file, { recursive: true })
+  })
+
+  test("answers that are saved at once all hold", async () => {
+    const file = join(project.data, "both.json")
+    await Promise.all(["a", "b", "c"].map(async (rule) => new SavedAnswers(file, () => {}).add("/p", rule)))
+    expect([...(await new SavedAnswers(file, () => {}).rules("/p"))].sort()).toEqual(["a", "b", "c"])
+  })
+
+  test("files are judged by where they really are: what is written through a link, and rules that name one", async () => {
+    const { directory, outside, graft } = project
+    symlinkSync(outside, join(directory, "away"))
+    mkdirSync(join(directory, "inner"))
+    symlinkSync(join(directory, "inner"), join(directory, "near"))
+    const effect = async (action: string, resource: string) => (await graft.permission.evaluate({ action, resource, directory })).effect
+    project.rules.user = { allow: ["bash:echo *", "write", "write:away/*"], deny: ["write:near/*"] }
+    expect(await effect("bash", "echo x > here")).toBe("allow")
+    expect(await effect("bash", "echo x > away/there")).toBe("ask")
+    expect(await effect("write", join(outside, "there"))).toBe("ask")
+    expect(await effect("write", join(directory, "inner", "a"))).toBe("deny")
+    expect(await effect("bash", "echo x > inner/a")).toBe("deny")
+    project.rules.user = { allow: [`write:${join(outside, "..", "outside-link")}/*`] }
+    symlinkSync(outside, join(outside, "..", "outside-link"))
+    expect(await effect("write", join(outside, "there"))).toBe("allow")
+    project.rules.user = { deny: ["bash:rm *"] }
+  })
+
+  test("what is no answer is refused, and the question stays", async () => {
+    const asked = next(project.graft, "permission.asked")
+    const answer = project.graft.permission.request({ action: "bash", resource: "sure", call: "c9" })
+    const { id } = await asked
+    await expect(project.graft.permission.reply(id, "maybe" as never)).rejects.toMatchObject({ code: "permission.reply" })
+    await project.graft.permission.reply(id, "deny")
+    expect(await answer).toMatchObject({ allowed: false, because: "denied" })
   })
 
   test("an interrupt ends the wait, and no answers to it", async () => {

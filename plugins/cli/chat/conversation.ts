@@ -39,10 +39,12 @@ export class Conversation implements Hearer {
   readonly #removers: (() => void)[] = []
   #tail: Tail | undefined
   #waiting = false
-  #taking = 0
   #stopping = false
   #streaming = false
-  #work: Promise<void> = Promise.resolve()
+  readonly #begun = Promise.withResolvers<void>()
+  #work: Promise<void> = this.#begun.promise
+  /** Until it has begun, nothing that is typed is taken. */
+  #taking = 1
 
   constructor(place: Place, screen: Screen, surfaceFor: (hearer: Hearer) => Surface) {
     this.place = place
@@ -58,6 +60,8 @@ export class Conversation implements Hearer {
     this.#listen()
     if (this.talk.session !== undefined) await this.open(this.talk.session, this.talk.cursor)
     await this.#askAgain()
+    this.#taking--
+    this.#begun.resolve()
     this.#surface.refresh()
     try {
       return await orMoved(this.#graft, this.#left.promise)

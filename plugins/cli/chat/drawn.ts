@@ -97,13 +97,13 @@ export class Drawn implements Surface {
 
   #hear(): void {
     const { keys } = this.#keyboard
+    if (keys.length > 0) this.refresh()
     for (let key = keys.shift(); key; key = keys.shift()) {
       const { line, act } = press(this.#talk.line, key, this.#talk.history)
       this.#talk.line = line
       if (act) this.#act(act)
     }
     if (this.#keyboard.ended) this.#hearer.leave()
-    else this.#frame()
   }
 
   #act(act: Act): void {

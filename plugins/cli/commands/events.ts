@@ -26,7 +26,7 @@ export const events = (graft: Graft): Subcommand => ({
       terminal.err(pid === undefined ? "no instance is running: open a conversation (graft) in another terminal first\n" : `no instance with pid ${pid} is running\n`)
       return EXIT.failed
     }
-    if (!values.json) terminal.err(terminal.paint("dim", `following instance ${remote.instance.pid} in ${remote.instance.location}\n`))
+    terminal.err(terminal.paint("dim", `following instance ${remote.instance.pid} in ${remote.instance.location}\n`))
     const stop = AbortSignal.any([terminal.signal, graft.retiring])
     const stream = remote.events({ ...(positionals.length && { events: positionals }), ...(values.here && { location: locationOf(terminal.directory) }) }, stop)
     for await (const told of stream) {
