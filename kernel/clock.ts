@@ -25,10 +25,12 @@ export function within<T>(clock: Clock, milliseconds: number, what: string, work
   })
 }
 
+export const sleep = (clock: Clock, milliseconds: number): Promise<void> => new Promise((resolve) => void clock.after(milliseconds, resolve))
+
 /** The kernel's bounds, in milliseconds unless said. */
 export const BOUNDS = {
   settle: 30, settleMost: 1_000, turn: 8, young: 250, rereads: [50, 100, 200], vanish: 150,
-  load: 10_000, leg: 1_000, setup: 10_000, migrate: 100, onCommit: 5_000,
+  load: 10_000, leg: 1_000, setup: 10_000, onCommit: 5_000,
   finalizer: 5_000, finalizers: 15_000, call: 5_000, handler: 5_000, notify: 30_000,
   drain: 30_000, stream: 600_000, grace: 2_000, retiring: 3, idleLocation: 600_000,
   cap: 1_000, depth: 16, journal: 1_000, sources: 5,

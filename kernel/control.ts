@@ -60,7 +60,7 @@ export interface JournalEntry {
   times: Partial<Record<"settle" | "load" | "stage" | "commit", number>>
 }
 
-/** What the embedding program said when it made the kernel. `dataDir`: everything private lives below it (default: the plugins' own choice). */
+/** What the embedding program said when it made the kernel. `dataDir`: everything private lives below it (default: the plugins' own choice); `config.plugins`: options by plugin id, until `configure` says otherwise. */
 export interface Host { readonly dataDir?: string; readonly config?: Readonly<Record<string, unknown>> }
 
 export interface Control {
@@ -82,7 +82,7 @@ export interface Control {
   enable(plugin: string): Promise<void>
   disable(plugin: string, reason?: string): Promise<void>
   /** Adds a plugin without a file, at the root, or in the open realm of a location. */
-  put(id: string, definition: Definition, location?: string): Promise<void>
+  put(id: string, definition: Definition | Definition["setup"], location?: string): Promise<void>
   drop(id: string, location?: string): Promise<void>
   /** Options by plugin id for one realm (undefined: the root and every location's default); `false` disables. */
   configure(location: string | undefined, blocks: Record<string, unknown>): Promise<void>

@@ -6,10 +6,6 @@ import type { Draft, Patch } from "immer"
 import type { Field, Of, Schema, ServiceName, Services, SlotName, Slots } from "./vocabulary.ts"
 import type { Control } from "./control.ts"
 
-/** Words that no service may take. */
-export const WORDS = ["on", "emit", "mutate", "decide", "provide", "use", "add", "all", "at", "state", "keep", "options", "onOptions",
-  "onCommit", "defer", "fork", "every", "timeout", "signal", "retiring", "log", "location", "id", "gen", "kernel"] as const
-
 /** What a handler learns besides the payload. `location` is absent for what concerns the process. `by` is `plugin@gen`. */
 export interface Meta { event: string; location?: string; by: string; at: number }
 
@@ -47,6 +43,7 @@ export interface Log { debug(...parts: unknown[]): void; info(...parts: unknown[
 /** Who changed what in one `mutate`. */
 export interface Contribution { by: string; patches: Patch[] }
 
+/** No service may take one of these words. */
 export interface Words<S = unknown, O = unknown> {
   /** This plugin's id, generation number, and the real path of its project (undefined for what is per process). */
   readonly id: string

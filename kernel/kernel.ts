@@ -9,7 +9,7 @@ import type { Definition, Graft, Row, RowChange } from "./instance.ts"
 import type { AdmitAsk, AdmitVerdict, Fault, LogEntry } from "./vocabulary.ts"
 import { Bus } from "./bus/bus.ts"
 import { owner } from "./bus/attribution.ts"
-import { BOUNDS, systemClock, within, type Clock } from "./clock.ts"
+import { BOUNDS, sleep, systemClock, within, type Clock } from "./clock.ts"
 import { KernelError, messageOf } from "./errors.ts"
 import { Compiler } from "./loader/compile.ts"
 import { contentOf } from "./loader/discover.ts"
@@ -65,7 +65,7 @@ export class Kernel {
     this.clock = options.clock ?? systemClock
     const cache = options.cacheDir ?? (options.dataDir === undefined ? undefined : join(options.dataDir, "cache", "compiled"))
     const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>(), breathe: () => this.breathe() }
-    this.wants = new Wants(workshop, options.roots ?? [], options.only, options.skip)
+    this.wants = new Wants(workshop, this.locations, options)
     this.bus = new Bus(this)
     this.arrivals = new Arrivals(this.clock)
     this.control = this.#makeControl({ dataDir: options.dataDir, config: options.config })
@@ -94,7 +94,7 @@ export class Kernel {
     const started = this.#touched
     this.busy(1)
     for (let left: number = BOUNDS.settle; left > 0; left = Math.min(this.#touched + BOUNDS.settle, started + BOUNDS.settleMost) - this.clock.now()) {
-      await new Promise<void>((resolve) => this.clock.after(left, resolve))
+      await sleep(this.clock, left)
     }
     this.busy(-1)
     return this.clock.now() - started
@@ -103,17 +103,18 @@ export class Kernel {
   async #pass(cause: string, settle: number): Promise<void> {
     if (this.#closed) return
     this.busy(1)
-    const gone = this.wants.look([...this.locations.keys()])
-    const passes: Promise<void>[] = []
-    for (const realm of this.realms()) {
-      for (const id of new Set([...realm.units.keys(), ...this.wants.idsFor(realm)])) {
+    try {
+      const gone = this.wants.look()
+      const compare = async (realm: Realm, id: string): Promise<void> => {
         // A file that an editor is just replacing is gone for a moment.
-        const wait = settle > 0 && gone.has(id) ? new Promise<void>((resolve) => this.clock.after(BOUNDS.vanish, resolve)).then(() => void this.wants.look([...this.locations.keys()])) : undefined
-        if (id !== "host") passes.push(wait ? wait.then(() => this.unit(realm, id).request(cause, settle)) : this.unit(realm, id).request(cause, settle))
+        if (settle > 0 && gone.has(id)) await sleep(this.clock, BOUNDS.vanish).then(() => this.wants.look())
+        await this.unit(realm, id).request(cause, settle)
       }
+      const idsOf = (realm: Realm) => [...new Set([...realm.units.keys(), ...this.wants.idsFor(realm)])].filter((id) => id !== "host")
+      await Promise.all(this.realms().flatMap((realm) => idsOf(realm).map((id) => compare(realm, id))))
+    } finally {
+      this.busy(-1)
     }
-    await Promise.all(passes)
-    this.busy(-1)
     this.#explainWaits()
   }
 
@@ -365,7 +366,7 @@ export class Kernel {
         return () => change(() => { this.wants.roots = this.wants.roots.filter((other) => other !== root) }, "a root was removed")
       },
       locations: () => [...this.locations.keys()],
-      watched: () => [...new Set([...this.wants.directories([...this.locations.keys()]), ...this.units().flatMap((unit) => unit.watched())])],
+      watched: () => [...new Set([...this.wants.directories(), ...this.units().flatMap((unit) => unit.watched())])],
     }
   }
 }

@@ -47,7 +47,7 @@ function* walk(node: unknown): Generator<Node> {
 }
 
 /** The text of a type on one line, without its comments. */
-const lineOf = ({ text }: Source, { start, end }: Node) => text.slice(start, end).replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/\s+/g, " ").replaceAll(/([{;]) (?=[\s;}])/g, "$1").trim()
+const lineOf = ({ text }: Source, { start, end }: Node) => text.slice(start, end).replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/\s+/g, " ").trim()
 
 /** The doc comment right before a node. */
 function docOf({ text, comments }: Source, { start }: Node): { from: number; words: string } {
@@ -101,7 +101,7 @@ function declared(source: Source, member: Node, reference: Node): Declared & { s
 /** By plugin: what its definition says. */
 async function definitions(): Promise<Map<string, Definition>> {
   const entries = globSync("plugins/*/index.ts", { cwd: root }).sort()
-  return new Map(await Promise.all(entries.map(async (path) => [ownerOf(path), ((await import(join(root, path))) as { default: Definition }).default] as const)))
+  return new Map(await Promise.all(entries.map(async (path) => [ownerOf(path), ((await import(new URL(`../${path}`, import.meta.url).href)) as { default: Definition }).default] as const)))
 }
 
 /** Calls that raise, or write down what the log tells: their first arguments name the event. */

@@ -19,17 +19,22 @@ const declared = await describeEvents()
 const hooks = declared.filter(({ kind }) => kind !== "notify").map(({ event }) => event)
 const facts = declared.filter(({ kind }) => kind === "notify").map(({ event }) => event)
 
-/** Real time, but an idle project closes when it is told to. */
+/** Real time, but ten idle minutes pass when they are told to. */
 function makeClock(): Clock & { passIdleTime(): void } {
   const idle = new Set<() => void>()
+  let passing = false
   return {
     now: systemClock.now,
     after(milliseconds, work) {
       if (milliseconds !== BOUNDS.idleLocation) return systemClock.after(milliseconds, work)
+      if (passing) return systemClock.after(0, work)
       idle.add(work)
       return () => void idle.delete(work)
     },
-    passIdleTime() { for (const work of idle.keys()) if (idle.delete(work)) work() },
+    passIdleTime() {
+      passing = true
+      for (const work of idle) work()
+    },
   }
 }
 

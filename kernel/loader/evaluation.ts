@@ -59,6 +59,11 @@ export class Evaluation {
     return [...this.files].some(([path, hash]) => (this.#workshop.files.hash(path) ?? "") !== hash) || this.#graph.repackaged() || this.#graph.reappeared()
   }
 
+  /** Services that its source names, and by custom its own id: what it provides, or would if it could. */
+  get offers(): string[] {
+    return [this.#candidate.id, ...[...this.sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!))]
+  }
+
   locate(error: unknown): Place | undefined { return this.#graph.locate(error) }
 
   /** From here on, `import { graft } from "graft"` in any of its files is this instance. */

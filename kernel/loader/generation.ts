@@ -15,11 +15,9 @@ import { runAs, type Owner } from "../bus/attribution.ts"
 
 export type GenerationState = "staged" | "live" | "retiring" | "closed"
 type LeaseKind = "call" | "stream"
-type Arm = { start(): void; cancelled: boolean }
 
 export class Generation implements Owner {
   readonly unit: Unit
-  readonly realm: Realm
   readonly gen: number
   evaluation: Evaluation
   options: unknown
@@ -50,12 +48,12 @@ export class Generation implements Owner {
   readonly #leases = { call: 0, stream: 0 }
   #released: (() => void) | undefined
   #closing: Promise<void> | undefined
-  #arms: Arm[] = []
+  readonly #arms = new Set<() => void>()
+  readonly #held = new Set<() => void>()
   #index = 0
 
   constructor(unit: Unit, gen: number, evaluation: Evaluation, options: unknown) {
     this.unit = unit
-    this.realm = unit.realm
     this.gen = gen
     this.evaluation = evaluation
     this.options = options
@@ -63,8 +61,8 @@ export class Generation implements Owner {
     this.observed = new Set(evaluation.definition.needs)
   }
 
+  get realm(): Realm { return this.unit.realm }
   get name(): string { return `${this.unit.id}@${this.gen}` }
-  get plugin(): string { return this.unit.id }
   get definition(): Definition<never, never> { return this.evaluation.definition }
   get signal(): AbortSignal { return this.#work.signal }
   get retiring(): AbortSignal { return this.#retiring.signal }
@@ -134,13 +132,20 @@ export class Generation implements Owner {
     this.#finalizers.push({ during, work })
   }
 
+  /** What is given back when asked for, at the latest when this generation closes. */
+  hold(release: () => void): Remove {
+    const giveBack = () => { if (this.#held.delete(giveBack)) release() }
+    this.#held.add(giveBack)
+    if (this.state === "closed") giveBack()
+    return giveBack
+  }
+
   /** Starts now when live, at commit when staged. */
   arm(start: () => void): Remove {
     this.open("a timer or fork")
-    const arm: Arm = { start, cancelled: false }
     if (this.state === "live") start()
-    else this.#arms.push(arm)
-    return () => { arm.cancelled = true }
+    else this.#arms.add(start)
+    return () => void this.#arms.delete(start)
   }
 
   fork(work: (signal: AbortSignal) => Promise<void>, hold = false): void {
@@ -262,7 +267,8 @@ export class Generation implements Owner {
 
   /** After the commit: the staged timers and forks start, and what setup told is told. */
   arise(): void {
-    for (const arm of this.#arms.splice(0)) if (!arm.cancelled) arm.start()
+    for (const start of this.#arms) start()
+    this.#arms.clear()
     for (const { realm, event, payload } of this.outbox.splice(0)) this.unit.kernel.bus.emit(realm, event, payload, this.name)
   }
 
@@ -303,6 +309,7 @@ export class Generation implements Owner {
       const bound = Math.max(0, Math.min(BOUNDS.finalizer, until - clock.now()))
       await within(clock, bound, during, runAs(this, async () => work())).catch((error: unknown) => this.fault("teardown", during, error))
     }
+    for (const giveBack of this.#held) giveBack()
     await this.unit.kept.releaseOf(this)
     this.calls.clear()
     this.timers.clear()
@@ -310,7 +317,7 @@ export class Generation implements Owner {
     this.services.clear()
     this.listeners = []
     this.slotListeners.clear()
-    this.#arms = []
+    this.#arms.clear()
     this.outbox.length = 0
     this.commitWork.length = 0
   }

@@ -6,15 +6,15 @@ import { KernelError } from "../errors.ts"
 const slot = Symbol.for("graft.leg")
 const script = new Script(`globalThis[Symbol.for("graft.leg")]()`, { filename: "graft:leg" })
 
-export function leg<T>(what: string, work: () => T, milliseconds: number = BOUNDS.leg): T {
+export function leg<T>(what: string, work: () => T): T {
   const holder = globalThis as { [slot]?: () => unknown }
   const outer = holder[slot]
   holder[slot] = work
   try {
-    return script.runInThisContext({ timeout: milliseconds }) as T
+    return script.runInThisContext({ timeout: BOUNDS.leg }) as T
   } catch (error) {
     if ((error as { code?: string } | null)?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error
-    throw new KernelError("Timeout", `${what} ran for ${milliseconds} ms without giving way: is there an endless loop?`)
+    throw new KernelError("Timeout", `${what} ran for ${BOUNDS.leg} ms without giving way: is there an endless loop?`)
   } finally {
     holder[slot] = outer
   }

@@ -187,15 +187,14 @@ export class ModuleGraph {
     return SHARED.test(specifier) ? { kind: "host", id: specifier } : undefined
   }
 
-  /** Own is what lies outside `node_modules` as seen from the plugin, linked workspace packages included. */
+  /** Own is what lies in no package, or in the plugin's own: linked workspace packages included, by their real path. */
   #classify(path: string, importer: string): Resolved | undefined {
     const real = this.#from.kept?.has(path) ? path : realpathSync(path)
-    const base = join(dirname(this.#from.entry), sep)
-    const inside = real.startsWith(base) ? real.slice(base.length) : real
-    const packaged = inside.split(sep).includes("node_modules") && !(real.startsWith(base) === false && sameTree(real, importer))
-    if (!packaged && (isSource(real) || extname(real) === ".json")) return { kind: "own", id: real }
-    const modules = real.slice(0, real.lastIndexOf(`${sep}node_modules${sep}`))
-    return packaged && !importer.startsWith(join(modules, sep)) ? undefined : { kind: "native", id: real }
+    const { above, name } = packagedIn(real)
+    const home = packagedIn(this.#from.entry)
+    if (above === home.above && name === home.name && (isSource(real) || extname(real) === ".json")) return { kind: "own", id: real }
+    // What the host has installed for itself is not found from a directory elsewhere.
+    return name === undefined || importer.startsWith(join(above, sep)) ? { kind: "native", id: real } : undefined
   }
 
   /** Another version of a package than the one in memory: CommonJS is loaded anew, an ES module is held by Node until the process ends. */
@@ -293,10 +292,11 @@ function placesOf(specifier: string, importer: string): string[] {
   }
 }
 
-/** Are both below the same package of a `node_modules` (a plugin that is itself installed there)? */
-function sameTree(path: string, importer: string): boolean {
-  const root = (file: string) => file.slice(0, file.lastIndexOf(`${sep}node_modules${sep}`))
-  return path.includes(`${sep}node_modules${sep}`) && root(path) === root(importer) && path.split(`${sep}node_modules${sep}`).at(-1)!.split(sep)[0] === importer.split(`${sep}node_modules${sep}`).at(-1)!.split(sep)[0]
+/** The innermost package of a `node_modules` in which a path lies, and the directory above that. */
+function packagedIn(path: string): { above: string; name?: string } {
+  const parts = path.split(`${sep}node_modules${sep}`)
+  const [scope, name] = parts.length > 1 ? parts.pop()!.split(sep) : []
+  return scope === undefined ? { above: "" } : { above: parts.join(`${sep}node_modules${sep}`), name: scope.startsWith("@") ? `${scope}/${name}` : scope }
 }
 
 function isCommonJs(path: string, source: string): boolean {

@@ -1,7 +1,6 @@
 /** The state cell of a unit: in memory, checked by its schema, migrated inside the commit, so that no update is lost. */
 import { freeze, produce } from "immer"
 import { validate } from "../bus/validate.ts"
-import { BOUNDS } from "../clock.ts"
 import { KernelError } from "../errors.ts"
 import type { StateCell, StateDefinition } from "../instance.ts"
 import type { Generation } from "./generation.ts"
@@ -37,7 +36,7 @@ export class StateHolder {
     const from = this.#cell
     const what = `state of ${this.#unit.id}`
     if (from && from.version !== version && !definition.migrate) throw new KernelError("Invalid", `${what}: version ${from.version} → ${version} needs a migrate(old, from)`)
-    const value = leg(what, () => (from === undefined ? definition.init() : from.version === version ? from.value : definition.migrate!(from.value, from.version)), BOUNDS.migrate)
+    const value = from?.version === version ? from.value : leg(what, () => (from ? definition.migrate!(from.value, from.version) : definition.init()))
     const checked = validate(schema, value)
     if (!checked.ok) throw new KernelError("Invalid", `${what}: ${checked.message}`)
     return { version, value: freeze(value, true) }

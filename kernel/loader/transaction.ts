@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from "node:util"
 import type { JournalEntry } from "../control.ts"
 import { runAs } from "../bus/attribution.ts"
-import { BOUNDS, within } from "../clock.ts"
+import { BOUNDS, sleep, within } from "../clock.ts"
 import { KernelError, messageOf, Unavailable } from "../errors.ts"
 import type { Evaluation } from "./evaluation.ts"
 import { ageOf } from "./files.ts"
@@ -98,7 +98,7 @@ export class Transaction {
         if ((error as { code?: string }).code === "Refused") this.#phase = "admit"
         const young = this.#evaluation?.watched.some((path) => ageOf(path, Date.now()) < BOUNDS.young)
         if (again === Infinity || !young || this.#phase === "admit" || (error as { code?: string }).code === "Timeout") throw error
-        await new Promise<void>((resolve) => kernel.clock.after(again, resolve))
+        await sleep(kernel.clock, again)
       }
     }
     throw new KernelError("Invalid", "unreachable")
@@ -114,10 +114,10 @@ export class Transaction {
     return false
   }
 
-  async #checked({ definition, sources }: Evaluation): Promise<unknown> {
+  async #checked({ definition, offers }: Evaluation): Promise<unknown> {
     const { unit, options } = this.#plan
     const { kernel } = unit
-    unit.offers = new Set([...sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!)))
+    unit.offers = new Set(offers)
     if (definition.engines && !(await import("semver")).default.satisfies(kernel.version, definition.engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${definition.engines}, this is ${kernel.version}`)
     return unit.checkedOptions(definition, options, (message) => { throw new KernelError("Invalid", `plugins.${unit.id}.${message}`) })
   }
@@ -202,7 +202,7 @@ export class Transaction {
     const status = waitsFor.size ? "waiting" : this.#phase === "admit" ? "refused" : "failed"
     const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
     const place = evaluation?.locate(error)
-    unit.failures.set(entry, { kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash })
+    unit.failures.set(entry, { status, reason: message, kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash })
     if (!unit.live) Object.assign(unit, { status, reason: message })
     // It may have come while this setup was on its way to call it.
     if (unit.mayGoOn) void unit.request("what it waited for came")

@@ -22,7 +22,7 @@ import { Transaction } from "./transaction.ts"
 export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never> }
 
 /** Why a candidate failed, and what may cure it: other bytes, other options, a service that comes, a rival that goes. */
-export interface Failure { kept: string | undefined; options: unknown; watched: readonly string[]; stale(): boolean; waitsFor: ReadonlySet<string>; clash?: string }
+export interface Failure { status: Status; reason: string; kept: string | undefined; options: unknown; watched: readonly string[]; stale(): boolean; waitsFor: ReadonlySet<string>; clash?: string }
 /** What it takes to evaluate a closure again; never the evaluation itself, which would hold its generation in memory. */
 export interface Good { candidate: Candidate; hash: string; sources: ReadonlyMap<string, string> }
 interface Wanted { cause: string; settle: number; /** The generation to be undone. */ back: Generation | undefined }
@@ -37,7 +37,7 @@ export class Unit {
   reason = "not tried yet"
   /** By entry. */
   readonly failures = new Map<string, Failure>()
-  /** Services that its last setup staged, or that its source names: what it would provide if it could. */
+  /** Services that its last setup staged, or that its source offers. */
   offers = new Set<string>()
   pinned = false
   gen = 0
@@ -99,22 +99,34 @@ export class Unit {
   async #pass(wanted: Wanted): Promise<void> {
     const { wants } = this.kernel
     const refusal = wants.refusal(this)
-    if (refusal !== undefined) return this.leave("disabled", refusal)
+    if (refusal !== undefined) {
+      this.failures.clear()
+      return this.leave("disabled", refusal)
+    }
     const candidates = wants.candidates(this)
     for (const entry of this.failures.keys()) if (!candidates.some((candidate) => candidate.entry === entry)) this.failures.delete(entry)
     const back = this.live !== undefined && this.live === wanted.back
+    const good = this.#lastGood(back)
+    const ousted = back && !good
+    // For what was undone stands what went before it; where nothing did, what it shadows.
+    const instead = ({ root }: Candidate) => (good?.candidate.root === root ? { candidate: good.candidate, kept: good } : [])
+    const tries = back && good ? [{ candidate: good.candidate, kept: good }] : candidates.flatMap((candidate) => (this.#rejects(candidate) ? instead(candidate) : { candidate, kept: undefined }))
+    for (const { candidate, kept } of tries) {
+      if (await this.#attempt(candidate, kept, wanted)) return
+      // What fails leaves its own last good version; where there is none, what it shadows is tried.
+      if (this.live && !ousted && (kept || this.candidate!.root === candidate.root)) return
+    }
+    if (candidates.length === 0 || (this.live && !candidates.some(({ root }) => root === this.candidate!.root))) {
+      this.leave("removed", "its file is gone")
+      Object.assign(this, [...this.failures.values()].map(({ status, reason }) => ({ status, reason })).at(-1))
+    } else if (ousted || tries.length === 0) this.leave("reverted", this.#undone, `${this.#undone} (no earlier version to go back to)`)
+  }
+
+  /** The newest good closure; going back, the newest before the live one. */
+  #lastGood(back: boolean): Good | undefined {
     const earlier = this.#good.findIndex(({ hash }) => hash !== this.live?.evaluation.hash)
     if (back) this.#good.splice(0, earlier < 0 ? this.#good.length : earlier)
-    const [good] = this.#good
-    const before = good && { candidate: good.candidate, kept: good }
-    // For what was undone stands what went before it; where nothing did, what it shadows.
-    const instead = ({ root }: Candidate) => (before?.candidate.root === root ? before : [])
-    const tries = back && before ? [before] : candidates.flatMap((candidate) => (this.#rejects(candidate) ? instead(candidate) : { candidate, kept: undefined }))
-    const ousted = back && !before
-    // What fails and has no last good version falls back to what it shadows as well.
-    for (const { candidate, kept } of tries) if ((await this.#attempt(candidate, kept, wanted)) || (this.live && (kept || this.candidate!.root === candidate.root) && !ousted)) return
-    if (!candidates.some(({ root }) => root === this.candidate?.root)) this.leave("removed", "its file is gone")
-    else if (ousted || tries.length === 0) this.leave("reverted", this.#undone, `${this.#undone} (no earlier version to go back to)`)
+    return this.#good[0]
   }
 
   #rejects({ entry }: { entry: string }): boolean {
@@ -199,7 +211,6 @@ export class Unit {
     const { live, kernel, realm } = this
     this.status = outcome === "disabled" || outcome === "waiting" ? outcome : "failed"
     this.reason = reason
-    if (outcome !== "waiting") this.failures.clear()
     if (!live) return
     this.become(undefined, this.candidate)
     this.retire(live)
@@ -213,7 +224,7 @@ export class Unit {
   suspend(service: string): void {
     const { entry, hash, watched } = this.live!.evaluation
     this.leave("waiting", `waits for "${service}"`)
-    this.failures.set(entry, { kept: this.#rejects({ entry }) ? hash : undefined, options: this.kernel.wants.options(this), watched, stale: () => false, waitsFor: new Set([service]) })
+    this.failures.set(entry, { status: "waiting", reason: this.reason, kept: this.#rejects({ entry }) ? hash : undefined, options: this.kernel.wants.options(this), watched, stale: () => false, waitsFor: new Set([service]) })
   }
 
   /** So many may serve out their leases at once; the oldest is forced first. */

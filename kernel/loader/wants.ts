@@ -4,6 +4,7 @@ import { isAbsolute, join } from "node:path"
 import type { Root } from "../control.ts"
 import { definePlugin, type Definition } from "../instance.ts"
 import { KernelError } from "../errors.ts"
+import type { KernelOptions } from "../kernel.ts"
 import type { Realm } from "../registry/realm.ts"
 import { discover, RANKS } from "./discover.ts"
 import { Evaluation } from "./evaluation.ts"
@@ -19,25 +20,28 @@ export class Wants {
   /** Options by realm id, then plugin id. */
   readonly blocks = new Map<string, Record<string, unknown>>()
   readonly #workshop: Workshop
+  readonly #locations: ReadonlyMap<string, Realm>
   readonly #leftOut: (id: string) => boolean
   /** What was put without a file, by realm id and plugin id. */
   readonly #put = new Map<string, Map<string, Candidate>>()
   #found = new Map<string, Candidate[]>()
-  /** By entry: whom the plugin is for, learnt when it was last evaluated. */
-  readonly #kinds = new Map<string, Kind>()
+  /** By entry: whom the plugin is for and with what, learnt when it was last evaluated. */
+  readonly #learnt = new Map<string, { kind: Kind; offers: readonly string[] }>()
   /** Evaluations made to learn that, for the first realm that wants one. */
   readonly #spare = new Map<string, Evaluation>()
   #serial = 0
 
-  constructor(workshop: Workshop, roots: readonly Root[], only: readonly string[] | undefined, skip: readonly string[] | undefined) {
+  constructor(workshop: Workshop, locations: ReadonlyMap<string, Realm>, { roots = [], only, skip, config }: KernelOptions) {
     this.#workshop = workshop
+    this.#locations = locations
     this.roots = [...roots]
     this.#leftOut = (id) => skip?.includes(id) === true || (only !== undefined && !only.includes(id))
+    if (config?.plugins) this.blocks.set("root", config.plugins as Record<string, unknown>)
   }
 
   /** Looks at the roots; gives the ids of which a file is gone. */
-  look(locations: readonly string[]): Set<string> {
-    const found = discover(this.roots, locations)
+  look(): Set<string> {
+    const found = discover(this.roots, [...this.#locations.keys()])
     const gone = [...this.#found].filter(([id, list]) => list.some((old) => !found.get(id)?.some(({ entry }) => entry === old.entry)))
     this.#found = found
     return new Set(gone.map(([id]) => id))
@@ -57,29 +61,29 @@ export class Wants {
   /** Until a plugin was evaluated once, the root tries it. */
   #fits(candidate: Candidate, realm: Realm): boolean {
     if (candidate.location !== undefined) return candidate.location === realm.location
-    return (this.#kinds.get(candidate.entry) ?? candidate.per ?? "process") === kindOf(realm)
+    return (this.#learnt.get(candidate.entry)?.kind ?? candidate.per ?? "process") === kindOf(realm)
   }
 
   /** Learns whom an evaluated plugin is for. "moved": it is not for this unit's kind of realm, and never was before. */
   belongs({ id, realm }: Unit, candidate: Candidate, evaluation: Evaluation): "here" | "elsewhere" | "moved" {
     if (candidate.definition) return "here"
     const builtIn = this.#found.get(id)?.find(({ kind, entry }) => kind === "built-in" && entry !== candidate.entry)
-    const shadowed = builtIn && this.#kinds.get(builtIn.entry)
+    const shadowed = builtIn && this.#learnt.get(builtIn.entry)?.kind
     if (candidate.location !== undefined) {
       if (shadowed === "process") throw new KernelError("Refused", `${candidate.entry} has the id of the process-wide plugin "${id}", which a project cannot replace: rename the file`)
       return "here"
     }
     const kind = candidate.per ?? evaluation.definition.per ?? shadowed ?? (candidate.kind === "built-in" ? "process" : "location")
-    const moved = this.#kinds.get(candidate.entry) !== kind
-    this.#kinds.set(candidate.entry, kind)
+    const moved = this.#learnt.get(candidate.entry)?.kind !== kind
+    this.#learnt.set(candidate.entry, { kind, offers: evaluation.offers })
     if (kind === kindOf(realm)) return "here"
     this.#spare.set(candidate.entry, evaluation)
     return moved ? "moved" : "elsewhere"
   }
 
-  /** Is a service of this name known to be one of locations? By custom a service has its plugin's id. */
+  /** Is a service of this name known to be one of locations? */
   isPerLocation(service: string): boolean {
-    return (this.#found.get(service) ?? []).some(({ entry }) => this.#kinds.get(entry) === "location")
+    return [...this.#learnt.values()].some(({ kind, offers }) => kind === "location" && offers.includes(service))
   }
 
   refusal(unit: Unit): string | undefined {
@@ -115,8 +119,8 @@ export class Wants {
   }
 
   /** The roots' directories, those of open locations included. */
-  directories(locations: readonly string[]): string[] {
-    const dirs = this.roots.flatMap(({ dir }) => (isAbsolute(dir) ? [dir] : locations.map((location) => join(location, dir))))
+  directories(): string[] {
+    const dirs = this.roots.flatMap(({ dir }) => (isAbsolute(dir) ? [dir] : [...this.#locations.keys()].map((location) => join(location, dir))))
     return dirs.map((dir) => (existsSync(dir) ? realpathSync(dir) : dir))
   }
 }

@@ -1,5 +1,5 @@
 /** The instance of one generation, as seen from one realm: the kernel's own words, and every service and slot by its name. */
-import { WORDS, type Graft, type Words } from "../instance.ts"
+import type { Graft, Words } from "../instance.ts"
 import type { Realm } from "../registry/realm.ts"
 import { KernelError } from "../errors.ts"
 import { makeBoard } from "../registry/board.ts"
@@ -19,6 +19,9 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
   }
   const live = (word: string) => {
     if (generation.state === "staged") throw new KernelError("NotLive", `${word} in setup: nothing is live yet; do it in a handler, or in onCommit`)
+  }
+  const free = (service: string) => {
+    if (service in words || service === "then") throw new KernelError("Invalid", `"${service}" is a word of the kernel and cannot be a service: choose another name`)
   }
   const log = Object.fromEntries(LEVELS.map((level) => [level, (...parts: unknown[]) => kernel.log(generation, level, parts)])) as unknown as Words["log"]
 
@@ -41,13 +44,13 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     mutate: (async (event: string, value: unknown) => (live("mutate"), kernel.bus.mutate(realm, event, value, generation.name))) as Words["mutate"],
     decide: (async (event: string, ask: unknown) => (live("decide"), kernel.bus.decide(realm, event, ask, generation.name))) as Words["decide"],
 
-    provide: ((service: string, implementation: object) => (here("provide"), checkName(service), generation.provide(service, implementation))) as Words["provide"],
+    provide: ((service: string, implementation: object) => (here("provide"), free(service), generation.provide(service, implementation))) as Words["provide"],
     use: ((service: string) => handle(service)) as Words["use"],
     add: ((slot: string, items: unknown, options?: { key?: string; order?: number }) => (here("add"), generation.add(slot, Array.isArray(items) ? items : [items], options))) as Words["add"],
     all: ((slot: string) => makeBoard(generation, realm, slot)) as Words["all"],
     at: (async (directory: string) => {
       const other = kernel.open(directory)
-      return createInstance(generation, other, kernel.hold(other))
+      return createInstance(generation, other, generation.hold(kernel.hold(other)))
     }) as Words["at"],
 
     keep: async (name, key, acquire, release, options) => (here("keep"), generation.open("keep"), unit.kept.keep(generation, name, key, acquire, release, options?.exclusive === true)),
@@ -82,6 +85,3 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
   }) as unknown as Graft & Disposable
 }
 
-function checkName(service: string): void {
-  if ((WORDS as readonly string[]).includes(service) || service === "then") throw new KernelError("Invalid", `"${service}" is a word of the kernel and cannot be a service: choose another name`)
-}

@@ -1,7 +1,9 @@
 import type { Notify } from "graft"
 
 /** A command of `graft <name>`. The exit code is the answer: 0 done, 1 failed, 2 usage, 3 needs permission, 130 interrupted. */
-export interface Subcommand { name: string; /** One line. */ summary: string; /** What `graft <name> --help` prints. */ usage: string; run(argv: readonly string[], terminal: Terminal): Promise<number> }
+export interface Subcommand { name: string; /** One line. */ summary: string; /** What `graft <name> --help` prints. */ usage: string | (() => Promise<string>); run(argv: readonly string[], terminal: Terminal): Promise<number> }
+/** What a command of this plugin is once it is loaded. */
+export interface Work { usage: string; run: Subcommand["run"] }
 
 export type Style = "dim" | "bold" | "red" | "green" | "yellow" | "cyan"
 

@@ -44,7 +44,7 @@ async function dispatch(graft: Graft, argv: readonly string[], terminal: Termina
   if (name === undefined || name === "help" || !named(graft, name)) await comeUp(graft)
   // Whoever owns the command is not closed while it runs.
   using commands = graft.all("subcommand").pin()
-  if (name === "help" && rest[0] !== undefined) return help(find(commands.rows, rest[0]), terminal)
+  if (name === "help" && rest[0] !== undefined) return await help(find(commands.rows, rest[0]), terminal)
   if (name === undefined || name === "help") {
     const wanted = asked.help || name === "help"
     ;(wanted ? terminal.out : terminal.err)(overview(commands.rows))
@@ -52,12 +52,12 @@ async function dispatch(graft: Graft, argv: readonly string[], terminal: Termina
   }
   if (name.startsWith("-")) throw new UsageError(`unknown option ${name}; options follow a command (graft run ${name} …)`)
   const command = find(commands.rows, name)
-  if (asked.help) return help(command, terminal)
+  if (asked.help) return await help(command, terminal)
   const interactive = name === "chat"
   // Who opens doors and eyes for a conversation has to be there to hear of it.
   if (interactive) await comeUp(graft)
   graft.emit("cli.started", { command: name, interactive })
-  return command.run(() => command.item.run(rest, terminal))
+  return await command.run(() => command.item.run(rest, terminal))
 }
 
 const named = (graft: Graft, name: string): boolean => graft.all("subcommand").rows().some(({ key }) => key === name)
@@ -69,8 +69,9 @@ function find(rows: readonly Row<Subcommand>[], name: string): Row<Subcommand> {
   throw new UsageError(`there is no command "${name}"${name.includes(" ") ? `; to ask something: graft run "${name}"` : best.length ? `; did you mean ${best.map((each) => `"${each}"`).join(" or ")}?` : ""}`)
 }
 
-function help(row: Row<Subcommand>, terminal: Terminal): number {
-  terminal.out(`${row.item.summary}\n\n${row.item.usage}\n`)
+async function help(row: Row<Subcommand>, terminal: Terminal): Promise<number> {
+  const { summary, usage } = row.item
+  terminal.out(`${summary}\n\n${typeof usage === "string" ? usage : await row.run(usage)}\n`)
   return EXIT.done
 }
 

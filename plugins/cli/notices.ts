@@ -10,12 +10,13 @@ export async function comeUp(graft: Graft): Promise<void> {
   await graft.kernel.settled(PATIENCE).catch(() => {})
 }
 
-export async function notices(graft: Graft, location: string): Promise<string[]> {
+/** `asked`: a person is asked about what was refused, so it is no news. */
+export async function notices(graft: Graft, location: string, asked = false): Promise<string[]> {
   const warnings = await graft.config.warnings(location).catch(() => [])
   const plugins = graft.kernel.inspect().realms.filter((realm) => realm.location === undefined || realm.location === location).flatMap((realm) => realm.plugins)
   return [
     ...warnings.map(({ file, line, path, message, suggestion }) => `config${file ? ` ${file}${line ? `:${line}` : ""}` : ""}: ${path ? `"${path}" ` : ""}${message}${suggestion ? `; did you mean "${suggestion}"?` : ""}`),
-    ...plugins.filter(({ status }) => status === "failed" || status === "refused" || status === "waiting").map(({ id, status, reason }) => `plugin ${id} ${status === "failed" ? "failed" : status === "refused" ? "was not run" : "waits"}: ${oneLine(reason, 300)}`),
+    ...plugins.filter(({ status }) => status === "failed" || status === "waiting" || (status === "refused" && !asked)).map(({ id, status, reason }) => `plugin ${id} ${status === "failed" ? "failed" : status === "refused" ? "was not run" : "waits"}: ${oneLine(reason, 300)}`),
   ]
 }
 

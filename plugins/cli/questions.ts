@@ -9,7 +9,7 @@ const MOST_FILES = 12
 
 /** Control characters, and those that turn text around, are written out: what is shown is what would be done. */
 export const visible = (text: string): string =>
-  text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (character) => (character === "\t" ? "  " : `\\u{${character.codePointAt(0)!.toString(16)}}`))
+  text.replace(/[^\P{Cc}\n]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu, (character) => (character === "\t" ? "  " : `\\u{${character.codePointAt(0)!.toString(16)}}`))
 
 const indent = (text: string): string => visible(text).split("\n").map((line) => `  ${line}`).join("\n")
 

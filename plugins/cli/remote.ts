@@ -78,7 +78,7 @@ export class Remote implements Disposable {
   }
 
   #lost(): void {
-    for (const settle of [...this.#waiting.values()]) settle({ error: { code: "cli.remote", message: `the instance ${this.instance.pid} has ended` } })
+    for (const settle of this.#waiting.values()) settle({ error: { code: "cli.remote", message: `the instance ${this.instance.pid} has ended` } })
   }
 }
 

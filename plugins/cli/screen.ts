@@ -2,13 +2,13 @@
  * What is on the screen right now. It is kept across reloads of this plugin, so it is data and dumb resources, never
  * code: an edit in mid-sentence goes on with the next word.
  */
-import { stripVTControlCharacters } from "node:util"
 import type { Line } from "./chat/editor.ts"
 import type { Keyboard } from "./chat/keyboard.ts"
 import type { Lines } from "./chat/lines.ts"
 import type { Page } from "./chat/page.ts"
 import type { Terminal } from "./contract.ts"
-import { endLine, type Piece, type View } from "./view.ts"
+import { harmless } from "./table.ts"
+import type { Piece, View } from "./view.ts"
 
 /** A prompt of `graft run` that was given and is being worked on. */
 export interface Errand { session: string; after: number; started: number; model: string }
@@ -46,14 +46,12 @@ export function closeScreen({ talk }: Screen): void {
 }
 
 /** Writes what the view gave. Text of a model is shown without its control characters; into a pipe it goes as it is. */
-export function put({ terminal, view }: Screen, pieces: readonly Piece[]): void {
-  if (!terminal || !view) return
+export function put({ terminal }: Screen, pieces: readonly Piece[]): void {
+  if (!terminal) return
   for (const { to, text, style } of pieces) {
-    if (to === "err") {
-      if (terminal.together) for (const end of endLine(view)) terminal.out(end.text)
-      terminal.err(style ? terminal.paint(style, text) : text)
-    } else {
-      const plain = terminal.interactive || terminal.together ? stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "") : text
+    if (to === "err") terminal.err(style ? terminal.paint(style, text) : text)
+    else {
+      const plain = terminal.interactive || terminal.together ? harmless(text) : text
       terminal.out(style ? terminal.paint(style, plain) : plain)
     }
   }

@@ -15,7 +15,10 @@ export function clip(text: string, columns: number): string {
 }
 
 /** What others wrote goes to a terminal as one line, without its control characters. */
-export const oneLine = (text: string, columns = 100): string => clip(stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, " ").trim(), columns)
+export const oneLine = (text: string, columns = 100): string => clip(stripVTControlCharacters(text).replace(/[\p{Cc}\s]+/gu, " ").trim(), columns)
+
+/** What others wrote, as it may go to a terminal: it can neither move the cursor nor change what is read. */
+export const harmless = (text: string): string => stripVTControlCharacters(text).replace(/[^\P{Cc}\n\t]/gu, "")
 
 export const count = (value: number): string => value.toLocaleString("en-US")
 

@@ -1,6 +1,4 @@
 /** The process's terminal as a value: where text goes, what it can show, and when somebody interrupts. */
-import { createInterface } from "node:readline"
-import { Writable } from "node:stream"
 import { styleText } from "node:util"
 import type { Terminal } from "./contract.ts"
 
@@ -56,6 +54,7 @@ export function openTerminal(options: { color: boolean; insist(): void }): OpenT
 async function ask(question: string, secret: boolean, signal: AbortSignal): Promise<string | undefined> {
   if (!process.stdin.isTTY || !process.stderr.isTTY || signal.aborted) return undefined
   process.stderr.write(question)
+  const [{ createInterface }, { Writable }] = await Promise.all([import("node:readline"), import("node:stream")])
   // readline shows what is typed on its output: a secret is shown nowhere.
   const output = secret ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr
   const reader = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 })

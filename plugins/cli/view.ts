@@ -20,6 +20,8 @@ export interface View {
   /** Tool calls are shown as they start. */
   starts: boolean
   quiet: boolean
+  /** Lines beside the text are seen among it: the text ends its row first. */
+  together: boolean
   /** stdout stands at the start of a line. */
   fresh: boolean
   /** The part that was written last. */
@@ -30,7 +32,7 @@ export interface View {
   text: string
 }
 
-export const newView = (session: string, options: { live?: boolean; thinking?: boolean; starts?: boolean; quiet?: boolean } = {}): View => ({ session, live: false, thinking: false, starts: false, quiet: false, ...options, fresh: true, last: "", parts: new Map(), calls: new Map(), text: "" })
+export const newView = (session: string, options: { live?: boolean; thinking?: boolean; starts?: boolean; quiet?: boolean; together?: boolean } = {}): View => ({ session, live: false, thinking: false, starts: false, quiet: false, together: false, ...options, fresh: true, last: "", parts: new Map(), calls: new Map(), text: "" })
 
 /** One durable event. */
 export function show(view: View, type: string, data: unknown): Piece[] {
@@ -125,7 +127,7 @@ export function endLine(view: View): Piece[] {
 
 /** A line of its own beside the conversation. */
 function line(view: View, text: string, style: Piece["style"]): Piece[] {
-  return view.quiet ? [] : [{ to: "err", text: `${text}\n`, style }]
+  return view.quiet ? [] : [...(view.together ? endLine(view) : []), { to: "err", text: `${text}\n`, style }]
 }
 
 /** What a call is about, in a few words: the first text among its arguments. */

@@ -7,7 +7,7 @@ import { refers } from "./reference.ts"
 import type { Sheet } from "./sheet.ts"
 import { merge, own, valueAt, without, type Tree } from "./tree.ts"
 
-export interface Issue { keys: Keys; message: string }
+interface Issue { keys: Keys; message: string }
 /** Says what is wrong with a whole section; a schema that fails itself says nothing. */
 export type Judge = (value: unknown) => readonly Issue[]
 /** `missing`: not what stands there is wrong, but that this does not stand in it. */

@@ -55,7 +55,7 @@ export async function parseNodes(text: string, errors: ParseError[] = []): Promi
 }
 
 /** A byte order mark is white space here, so that every offset stays. */
-export const withoutMark = (text: string): string => (text.startsWith("\uFEFF") ? ` ${text.slice(1)}` : text)
+const withoutMark = (text: string): string => (text.startsWith("\uFEFF") ? ` ${text.slice(1)}` : text)
 
 /** The line of the deepest key on the way that is there, from 1. */
 export async function linesOf(text: string): Promise<(keys: Keys) => number> {
@@ -77,4 +77,4 @@ function offsetOf(root: Node | undefined, keys: Keys): number {
 /** Of two with one key the later counts, as in the tree. */
 export const propertyOf = (object: Node, key: string): Node | undefined => (object.type === "object" ? object.children?.findLast((property) => property.children?.[0]?.value === key) : undefined)
 
-export const lineOf = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
+const lineOf = (text: string, offset: number): number => text.slice(0, offset).split("\n").length

@@ -3,22 +3,22 @@ import { isDeepStrictEqual } from "node:util"
 import { homedir } from "node:os"
 import { dirname, resolve } from "node:path"
 import type { Graft, Root } from "graft"
-import type { ConfigState } from "./scopes.ts"
 import type { Standing } from "./scope.ts"
 import { speaker } from "./sheet.ts"
+import { PROCESS, type ConfigState } from "./state.ts"
 import { isTree, own, valueAt, type Tree } from "./tree.ts"
 
 /** Directories that were added, by project and path, each with what takes it away again. Kept from generation to generation. */
 export type Roots = Map<string, Promise<() => Promise<void>>>
 
 /** `id` is the config's own: it reads the file, so the file cannot switch it off. */
-export function blocksOf({ tree }: Pick<Standing, "tree">, id: string): Tree {
+function blocksOf({ tree }: Pick<Standing, "tree">, id: string): Tree {
   const blocks = own(tree, "plugins")
   return isTree(blocks) ? Object.fromEntries(Object.entries(blocks).filter(([plugin, block]) => plugin !== id || block !== false)) : {}
 }
 
 /** The directories that a realm adds: the process those of everybody, a project those of its own file. */
-export async function rootsOf({ tree, sheets }: Standing, location: string | undefined): Promise<Root[]> {
+async function rootsOf({ tree, sheets }: Standing, location: string | undefined): Promise<Root[]> {
   const said = valueAt(tree, ["plugin_roots"])
   const sheet = speaker(sheets, ["plugin_roots"])
   if (!Array.isArray(said) || !sheet || (location !== undefined && sheet.layer !== "project")) return []
@@ -39,23 +39,23 @@ export class Feed {
     this.#roots = roots
   }
 
-  /** `standings` by location, that of the process under "". What the kernel was told before is not told again. */
+  /** `standings` by realm, the process among them. What the kernel was told before is not told again. */
   blocks(standings: ReadonlyMap<string, Standing>): void {
     const { state, id, kernel } = this.#graft
-    const process = blocksOf(standings.get("")!, id)
+    const everywhere = blocksOf(standings.get(PROCESS)!, id)
     const wanted = new Map([...standings].map(([scope, standing]) => {
       const blocks = blocksOf(standing, id)
-      return [scope, scope !== "" && isDeepStrictEqual(blocks, process) ? {} : blocks] as const
+      return [scope, scope !== PROCESS && isDeepStrictEqual(blocks, everywhere) ? {} : blocks] as const
     }))
     for (const scope of Object.keys(state.value.blocks)) if (!wanted.has(scope)) wanted.set(scope, {})
     const changed = [...wanted].filter(([scope, blocks]) => !isDeepStrictEqual(blocks, state.value.blocks[scope] ?? {}))
     if (changed.length === 0) return
     state.update((draft) => { draft.blocks = Object.fromEntries([...wanted].filter(([, blocks]) => Object.keys(blocks).length > 0)) })
-    for (const [scope, blocks] of changed) this.#later(kernel.configure(scope === "" ? undefined : scope, blocks))
+    for (const [scope, blocks] of changed) this.#later(kernel.configure(scope === PROCESS ? undefined : scope, blocks))
   }
 
   async roots(standings: ReadonlyMap<string, Standing>): Promise<void> {
-    const wanted = await Promise.all([...standings].map(([scope, standing]) => rootsOf(standing, scope === "" ? undefined : scope)))
+    const wanted = await Promise.all([...standings].map(([scope, standing]) => rootsOf(standing, scope === PROCESS ? undefined : scope)))
     if (!this.#graft.retiring.aborted) this.#adjust(wanted.flat())
   }
 

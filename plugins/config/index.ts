@@ -2,9 +2,10 @@
 import { definePlugin } from "graft"
 import { takeAway, type Roots } from "./feed.ts"
 import { filesOf } from "./files.ts"
-import { emptyState, Scopes, type ConfigState } from "./scopes.ts"
+import { Scopes } from "./scopes.ts"
 import { SectionRow, sections } from "./sections.ts"
 import { makeConfig } from "./service.ts"
+import { emptyState, type ConfigState } from "./state.ts"
 
 export default definePlugin<ConfigState>({
   per: "process",
@@ -16,6 +17,6 @@ export default definePlugin<ConfigState>({
     graft.add("configSection", sections)
     graft.provide("config", makeConfig(graft, scopes))
     await scopes.prepare()
-    scopes.listen()
+    scopes.follow()
   },
 })

@@ -13,8 +13,9 @@ import { formatPath, overlap, parsePath, spell, type Keys } from "./path.ts"
 import { resolveReferences } from "./reference.ts"
 import { wholeSchema } from "./schema.ts"
 import { judges } from "./scope.ts"
-import type { ConfigState, Scopes } from "./scopes.ts"
+import type { Scopes } from "./scopes.ts"
 import { origins, placeOfText } from "./sheet.ts"
+import type { ConfigState } from "./state.ts"
 import { plain, valueAt, withValue, without, type Tree } from "./tree.ts"
 
 /** Milliseconds that the plugins of a project get to come up, when it is opened only to be asked about. */
@@ -45,53 +46,63 @@ export function makeConfig(graft: Graft<ConfigState>, scopes: Scopes): Config {
     explain: (path, location) => among(location, async (at) => {
       const { tree, sheets } = await scopes.of(at)
       const keys = spell(tree, parsePath(path))
-      const { live = "now" } = scopes.sectionsOf(at).get(keys[0] ?? "")?.item ?? {}
+      const { live = "now" } = scopes.boards.sections(at).get(keys[0] ?? "")?.item ?? {}
       return { path, value: valueAt(tree, keys), ...(await origins(sheets, keys)), live }
     }),
     warnings: (location) => among(location, async (at): Promise<ConfigWarning[]> => {
       await scopes.of(at)
-      await scopes.judge(at)
+      if (at !== undefined && scopes.boards.judge(at)) await scopes.change()
       return [...(await scopes.of(at)).warnings]
     }),
     async flags(values) {
       graft.state.update((draft) => { draft.flags = (plain({ ...values }) ?? {}) as Tree })
       await scopes.change()
     },
-    schema: (location) => among(location, async (at) => wholeSchema([...scopes.sectionsOf(at).values()].map(({ item }) => item))),
+    schema: (location) => among(location, async (at) => wholeSchema([...scopes.boards.sections(at).values()].map(({ item }) => item))),
 
-    async set(path, value, { layer = "user", location } = {}) {
-      const at = place(location)
+    set: (path, value, { layer = "user", location } = {}) => among(location, async (at) => {
       if (layer === "project" && at === undefined) throw new ConfigError("config.location", "say which project: a location is needed to edit a project's config")
-      const wanted = plain(value)
       const keys = parsePath(path)
       if (keys.length === 0) throw new ConfigError("config.path", "say which key: the whole file is not replaced")
+      const wanted = plain(value)
       if (value !== undefined && wanted === undefined) throw new ConfigError("config.value", `${path}: only what JSON can say can be written`)
       const file = layer === "user" ? scopes.files.user : projectFile(at!)
-      let line = 1
-      await rewrite(file, async (text = "") => {
-        const parsed = await parseDocument(text)
-        if (!isDocument(parsed)) throw new ConfigError("config.broken", `${file}:${parsed.line}: ${parsed.message}; repair it first, nothing was written`)
-        const target = spell(parsed.tree, keys)
-        await refuse(layer, layer === "user" ? undefined : at, file, parsed.tree, target, wanted)
-        const next = await edit(text, parsed.tree, target, wanted)
-        line = (await linesOf(next))(target)
-        const after = await parseDocument(next)
-        if (isDocument(after) && isDeepStrictEqual(valueAt(after.tree, target), wanted)) return next
-        throw new ConfigError("config.value", `${file}: "${path}" could not be written in a way that reads the same; edit it by hand`)
-      }).catch((error: unknown) => { throw error instanceof RewriteError ? new ConfigError(error.code === "rewrite.busy" ? "config.busy" : "config.unwritable", error.message) : error })
+      await scopes.of(at)
+      const line = await write(file, keys, wanted, (tree, target) => refuse(layer, layer === "user" ? undefined : at, file, tree, target, wanted))
       await scopes.look()
       return { file, line }
-    },
+    }),
   }
 
   /** What its section would not take is not written; what is only incomplete is. */
   async function refuse(layer: "user" | "project", location: string | undefined, file: string, before: Tree, keys: Keys, value: unknown): Promise<void> {
-    const sections = scopes.sectionsOf(location)
+    const sections = scopes.boards.sections(location)
     if (value === undefined || !sections.has(keys[0]!)) return
     const { sheets } = await scopes.of(location)
     const edited = { layer, tree: withValue(without(before, keys), keys, value), place: () => ({ file }) }
-    const among = sheets.some((sheet) => sheet.layer === layer) ? sheets.map((sheet) => (sheet.layer === layer ? edited : sheet)) : [...sheets, edited]
-    const wrong = check(among, judges(sections), false).problems.find((problem) => problem.sheet === edited && !problem.missing && overlap(problem.keys, keys))
+    const stacked = sheets.some((sheet) => sheet.layer === layer) ? sheets.map((sheet) => (sheet.layer === layer ? edited : sheet)) : [...sheets, edited]
+    const wrong = check(stacked, judges(sections), false).problems.find((problem) => problem.sheet === edited && !problem.missing && overlap(problem.keys, keys))
     if (wrong) throw new ConfigError("config.value", `"${formatPath(wrong.keys)}": ${wrong.message}; nothing was written`)
   }
+}
+
+/** Gives the line on which it stands afterwards. `refuse` throws for what must not be written. */
+async function write(file: string, keys: Keys, value: unknown, refuse: (tree: Tree, keys: Keys) => Promise<void>): Promise<number> {
+  let line = 1
+  try {
+    await rewrite(file, async (text = "") => {
+      const parsed = await parseDocument(text)
+      if (!isDocument(parsed)) throw new ConfigError("config.broken", `${file}:${parsed.line}: ${parsed.message}; repair it first, nothing was written`)
+      const target = spell(parsed.tree, keys)
+      await refuse(parsed.tree, target)
+      const next = await edit(text, parsed.tree, target, value)
+      const after = await parseDocument(next)
+      if (!isDocument(after) || !isDeepStrictEqual(valueAt(after.tree, target), value)) throw new ConfigError("config.value", `${file}: "${formatPath(keys)}" could not be written in a way that reads the same; edit it by hand`)
+      line = (await linesOf(next))(target)
+      return next
+    })
+  } catch (error) {
+    throw error instanceof RewriteError ? new ConfigError(error.code === "rewrite.busy" ? "config.busy" : "config.unwritable", error.message) : error
+  }
+  return line
 }

@@ -5,7 +5,7 @@
 import { readFile, realpath, stat } from "node:fs/promises"
 import { isDocument, MOST, parseDocument, type Broken, type Document } from "./document.ts"
 
-export interface Source { readonly document?: Document; /** What the disk shows instead of the document that holds. */ readonly broken?: Broken; readonly real?: string }
+interface Source { readonly document?: Document; /** What the disk shows instead of the document that holds. */ readonly broken?: Broken; readonly real?: string }
 
 /** A file this young may be half written; one that is gone may come back. Milliseconds. */
 const YOUNG = 250

@@ -55,8 +55,8 @@ export class Tails {
         }
         cursor = next
         if (events.length > 0 && events.at(-1)!.seq < head) continue
-        if (bell) await bell.rung(stop)
-        else bell = await this.#join(aggregate)
+        bell ??= await this.#join(aggregate)
+        await bell.rung(stop)
         if (left.aborted) return
         if (retiring.aborted) throw new Moved()
       }

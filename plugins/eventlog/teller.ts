@@ -26,7 +26,7 @@ export class Teller {
     const [first] = events
     if (!first) return
     try {
-      const { emit } = location === undefined ? this.#graft : await this.#at(location)
+      const { emit } = await (location === undefined ? this.#graft : this.#at(location))
       const noun = kind === OWNED ? "session" : "aggregate"
       for (const { aggregate, seq, created, type, data } of events) this.#emit(emit, type, { [noun]: aggregate, seq, created, data })
       this.#emit(emit, "eventlog.appended", { aggregate: first.aggregate, head: events.at(-1)!.seq, types: [...new Set(events.map(({ type }) => type))] })

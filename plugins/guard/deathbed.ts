@@ -1,6 +1,6 @@
 /**
- * What this process leaves behind if it dies: a marker, without a name while all is well. A clean end takes it away; an end
- * that a plugin brought about, by an error nobody caught or by leaving, names that plugin.
+ * What this process leaves behind if it dies: a marker, without a name while all is well. A clean end takes it away; an
+ * end by an error that nobody caught names the plugin that threw it.
  */
 import { rmSync } from "node:fs"
 import { acquit, aliveMarker, ownMarker, writeMarker } from "../lib/quarantine.ts"
@@ -8,20 +8,17 @@ import { culpritOf, ownerIn, type Member } from "./roster.ts"
 
 export interface Deathbed { readonly marker: string; members: readonly Member[]; close(): void }
 
-const FRAMES = 50
-
 export function openDeathbed(data: string): Deathbed {
   const marker = ownMarker(data)
-  let thrown: { by: Member | undefined } | undefined
+  let thrower: Member | undefined
   /** It comes before anybody may catch the error: only if the process ends with it, it counts. */
   const monitor = (error: unknown) => {
-    thrown = { by: ownerIn((error as Error | null)?.stack ?? "", deathbed.members) }
-    setImmediate(() => { thrown = undefined }).unref()
+    thrower = ownerIn((error as Error | null)?.stack ?? "", deathbed.members)
+    setImmediate(() => { thrower = undefined }).unref()
   }
   const exit = () => {
     try {
-      const culprit = thrown ? thrown.by : ownerIn(here(), deathbed.members)
-      if (culprit?.stranger) writeMarker(marker, { ...aliveMarker(), culprit: culpritOf(culprit, thrown ? "threw an error that nobody caught" : "ended the process") })
+      if (thrower?.stranger) writeMarker(marker, { ...aliveMarker(), culprit: culpritOf(thrower, "threw an error that nobody caught") })
       else rmSync(marker, { force: true })
     } catch { /* a full or read-only disk keeps no marker */ }
   }
@@ -37,10 +34,4 @@ export function openDeathbed(data: string): Deathbed {
   writeMarker(marker, aliveMarker())
   process.on("uncaughtExceptionMonitor", monitor).on("exit", exit)
   return deathbed
-}
-
-function here(): string {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = FRAMES
-  try { return new Error().stack ?? "" } finally { Error.stackTraceLimit = stackTraceLimit }
 }

@@ -19,10 +19,11 @@ export function thread(): void {
   const { createHash } = process.getBuiltinModule("node:crypto")
   const { beats, stall, path, marker } = workerData as Orders
   const port = parentPort!
-  const [soon, late] = [Math.min(stall, 2_000), 30_000]
+  /** Milliseconds: between two questions while there is work, and while there is none; for an answer of the inspector. */
+  const [SOON, LATE, PATIENCE] = [Math.min(stall, 2_000), 30_000, 1_000]
   interface Found { member?: Member; place: string; line: string }
   let members: readonly Member[] = []
-  let pause = soon
+  let pause = SOON
   let wake = () => {}
 
   const wait = (milliseconds: number) => new Promise<void>((resolve) => { setTimeout(resolve, milliseconds) })
@@ -30,7 +31,7 @@ export function thread(): void {
 
   port.on("message", (message: ToThread) => {
     if (message !== "awake") return void (members = message.members)
-    pause = soon
+    pause = SOON
     wake()
   })
 
@@ -43,7 +44,7 @@ export function thread(): void {
       const last = beat()
       port.postMessage("ping")
       if (await isSilent(last)) await report(last)
-      pause = Atomics.load(beats, 1) ? soon : Math.min(pause * 2, late)
+      pause = Atomics.load(beats, 1) ? SOON : Math.min(pause * 2, LATE)
     }
   }
 
@@ -79,7 +80,7 @@ export function thread(): void {
       const paused = new Promise<Debugger.CallFrame[]>((resolve) => session.once("Debugger.paused", ({ params }: InspectorNotification<Debugger.PausedEventDataType>) => resolve(params.callFrames)))
       session.post("Debugger.enable")
       session.post("Debugger.pause")
-      const frames = await Promise.race([paused, wait(2_000)])
+      const frames = await Promise.race([paused, wait(PATIENCE)])
       if (!frames) return undefined
       for (const { functionName, location } of frames) {
         const url = urls.get(location.scriptId) ?? ""

@@ -120,12 +120,12 @@ const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException | nu
 const fail = (code: ConfineCode, path: string): never => { throw new ConfineError(code, `${path}: a link or another file took its place while it was being opened; try again`) }
 
 /** The system's error in words that name the path as the caller knows it. */
-function explain(error: unknown, path: string): unknown {
+export function explain(error: unknown, path: string): unknown {
   const code = codeOf(error)
+  if (error instanceof ConfineError || typeof code !== "string") return error
   if (code === "ENOENT") return new ConfineError("confine.missing", `${path}: no such file or directory`, { cause: error })
   if (code === "ENOTDIR") return new ConfineError("confine.moved", `${path}: a part of this path is a file or a link, not a directory`, { cause: error })
   if (code === "ELOOP") return new ConfineError("confine.loop", `${path}: is a link, or links lead in a circle`, { cause: error })
   if (code === "ENAMETOOLONG") return new ConfineError("confine.path", `${path.slice(0, 200)}…: the name is too long`, { cause: error })
-  if (code === "EACCES" || code === "EPERM") return new ConfineError("confine.refused", `${path}: the system refuses access (${String(code)})`, { cause: error })
-  return error
+  return new ConfineError("confine.refused", `${path}: the system refuses access (${code})`, { cause: error })
 }

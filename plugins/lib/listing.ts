@@ -19,10 +19,13 @@ export function listDirectory(real: string, limit: number): Promise<Listing> {
   })
 }
 
+/** A name as one line: one that holds control characters is shown as JSON. */
+export const shownName = (name: string): string => (/[\p{Cc}\u2028\u2029]/u.test(name) ? JSON.stringify(name) : name)
+
 async function describe(name: string, path: string, status: Stats | undefined): Promise<string> {
-  const shown = /\p{Cc}/u.test(name) ? JSON.stringify(name) : name
-  if (status === undefined) return `${shown}  (gone)`
+  const shown = shownName(name)
+  if (status === undefined) return `${shown}  (${name.includes("\uFFFD") ? "its name is not UTF-8" : "gone"})`
   if (status.isDirectory()) return `${shown}/`
-  if (status.isSymbolicLink()) return `${shown} -> ${await readlink(path).catch(() => "?")}`
+  if (status.isSymbolicLink()) return `${shown} -> ${shownName(await readlink(path).catch(() => "?"))}`
   return status.isFile() ? `${shown}  ${status.size}` : `${shown}  (special file)`
 }

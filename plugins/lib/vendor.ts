@@ -4,7 +4,7 @@
  */
 import type { LanguageModelV4 } from "@ai-sdk/provider"
 import type { Graft } from "graft"
-import type { AuthMethod, Credential } from "../auth/contract.ts"
+import type { AuthMethod } from "../auth/contract.ts"
 import type { Model, ProviderRow } from "../model/contract.ts"
 import { providerSettings, type ProviderSettings } from "./provider-settings.ts"
 
@@ -20,28 +20,26 @@ export interface Vendor {
 export interface Connection extends ProviderSettings { key: string; variable?: string }
 
 /** Belongs in setup, and ends when it is known whether the vendor is ready. */
-export async function speakFor(graft: Graft, vendor: Vendor): Promise<void> {
-  const { id, name, methods, defaultModel, smallModel } = vendor
+export async function speakFor(graft: Graft, { id, name, methods, defaultModel, smallModel, ...vendor }: Vendor): Promise<void> {
+  const [{ env: [variable], url }] = methods
+  const noKey = `no key: run \`graft auth login ${id}\`, or set ${variable}${url ? ` (a key: ${url})` : ""}`
 
   const connect = async (): Promise<Connection | undefined> => {
-    const settings = await providerSettings(graft, id)
-    if (settings.key !== undefined) return { ...settings, key: settings.key }
-    const found = await credential()
+    const { key, ...settings } = await providerSettings(graft, id)
+    if (key !== undefined) return { ...settings, key }
+    // A plugin's own methods count only from its commit on, so they are brought along.
+    const found = await graft.auth.get(id, methods)
     return found && { ...settings, key: found.secret, ...(found.source === "env" && { variable: found.name }) }
   }
-
-  /** Own methods count only from the commit on, so they are brought along. */
-  const credential = (): Promise<Credential | undefined> => graft.auth.get(id, methods)
 
   const languageModel: ProviderRow["languageModel"] = async (model) => {
     const connection = await connect()
     if (!connection) throw Object.assign(new Error(noKey), { code: "llm.auth" })
     return vendor.languageModel(model, connection)
   }
-  const noKey = `no key: run \`graft auth login ${id}\`, or set ${methods[0].env[0]}${methods[0].url ? ` (a key: ${methods[0].url})` : ""}`
 
   const look = async (): Promise<ProviderRow> => {
-    const reason = await connect().then((connection) => (connection ? undefined : noKey), (error: unknown) => (error instanceof Error ? error.message : String(error)))
+    const reason = await connect().then((connection) => (connection ? undefined : noKey), messageOf)
     return { id, name, ready: reason === undefined, ...(reason !== undefined && { reason }), defaultModel, smallModel, languageModel }
   }
 
@@ -59,3 +57,5 @@ export async function speakFor(graft: Graft, vendor: Vendor): Promise<void> {
   for (const event of ["auth.added", "auth.updated", "auth.removed"] as const) graft.on(event, ({ provider }: { provider: string }) => (provider === id ? again() : undefined))
   graft.on("config.changed", ({ paths }) => (paths.some((path) => path === "providers" || `${path}.`.startsWith(`providers.${id}.`)) ? again() : undefined))
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -8,7 +8,7 @@ export interface Clock { /** Milliseconds that only grow. */ now(): number; afte
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(milliseconds, work) {
-    const timer = setTimeout(work, milliseconds)
+    const timer = setTimeout(work, Math.min(milliseconds, 2 ** 31 - 1))
     return () => clearTimeout(timer)
   },
 }

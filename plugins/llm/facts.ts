@@ -2,25 +2,23 @@
  * What can be learnt of a thrown thing: which kind of failure it is, and what the endpoint said. The shapes are known by
  * name and never by class, since a dropped-in provider brings its own copy of the SDK. Nothing secret is in it.
  */
-import { NETWORK } from "./signs.ts"
+import { causesOf, unreachable, type Unreachable } from "../lib/unreachable.ts"
 
 const MOST_SAID = 500
 const MOST_BODY = 2_000
-const DEEPEST = 6
 
 export interface Facts {
   /** `answer`: the endpoint said that it failed. `network`: the connection did. `chunk`: something that the protocol does not know. `end`: nothing more came. `request`: it cannot be expressed. `unknown`: a plugin's own code failed. */
   kind: "answer" | "network" | "chunk" | "end" | "request" | "unknown"
   status?: number
-  /** `code` and `type` as the vendor gave them. */
+  /** `code`, `type` and `status` as the vendor gave them. */
   names: string
   /** One line. */
   said: string
   headers: Readonly<Record<string, string>>
   url?: string
   body?: string
-  /** The system's code of what went wrong with the connection. */
-  network?: string
+  network?: Unreachable
 }
 
 /** A stream ended, and said no end. */
@@ -34,12 +32,12 @@ export function factsOf(thrown: unknown): Facts {
   const body = typeof error.responseBody === "string" ? error.responseBody : undefined
   const inside = saidIn(error.data) ?? saidIn(parsed(body)) ?? saidIn(error.value) ?? (thrown instanceof Error ? undefined : saidIn(error))
   const status = statusOf(error.statusCode) ?? statusOf(inside?.code) ?? statusOf(inside?.status)
-  const network = networkCodeOf(thrown)
+  const network = unreachable(thrown)
   // A body that is neither JSON nor a page is what it says.
   const said = inside?.message ?? (body && !/^\s*[<{[]/.test(body) ? body : undefined)
   return {
     kind: kindOf(thrown, name, { status, network, said: inside !== undefined }),
-    names: [inside?.code, inside?.type].filter((each) => typeof each === "string").join(" "),
+    names: [inside?.code, inside?.type, inside?.status].filter((each) => typeof each === "string").join(" "),
     said: oneLine(String(said ?? rootMessage(thrown))),
     headers: (looseOf(error.responseHeaders) ?? {}) as Record<string, string>,
     ...(status !== undefined && { status }),
@@ -49,11 +47,12 @@ export function factsOf(thrown: unknown): Facts {
   }
 }
 
-function kindOf(thrown: unknown, name: string, { status, network, said }: { status?: number; network?: string; said: boolean }): Facts["kind"] {
+function kindOf(thrown: unknown, name: string, { status, network, said }: { status?: number; network?: Unreachable; said: boolean }): Facts["kind"] {
   if (network !== undefined) return "network"
   if (thrown instanceof NothingMore) return "end"
   switch (name) {
     case "": return "answer"
+    case "AbortError": case "TimeoutError": return "network"
     case "AI_APICallError": return status === undefined ? "network" : status < 300 && !said ? "chunk" : "answer"
     case "AI_LoadAPIKeyError": return "answer"
     case "AI_EmptyResponseBodyError": return "end"
@@ -76,22 +75,10 @@ function saidIn(value: unknown): Loose | undefined {
   return typeof outer.detail === "string" ? { ...outer, message: outer.detail } : undefined
 }
 
-function networkCodeOf(thrown: unknown): string | undefined {
-  for (const error of causes(thrown)) {
-    const { code } = error
-    if (typeof code === "string" && (Object.hasOwn(NETWORK, code) || /^(UND_ERR_(?!ABORTED|INVALID)|ERR_SSL|ERR_TLS|CERT_|HPE_|EPROTO$)/.test(code))) return code
-  }
-  return undefined
-}
-
 /** The innermost cause says what happened; those around it say that something did. */
 function rootMessage(thrown: unknown): string {
-  const messages = [...causes(thrown)].map(({ message }) => message).filter((message) => typeof message === "string" && message !== "")
+  const messages = [...causesOf(thrown)].map(({ message }) => message).filter((message) => typeof message === "string" && message !== "")
   return String(messages.at(-1) ?? thrown)
-}
-
-function* causes(thrown: unknown): Generator<Loose> {
-  for (let at = looseOf(thrown), depth = 0; at && depth < DEEPEST; at = looseOf(at.cause), depth++) yield at
 }
 
 /** Some give the status as the error's code, as a number or in words. */
@@ -101,8 +88,8 @@ function statusOf(value: unknown): number | undefined {
 }
 
 /** Keys as vendors make them, and whatever follows "Bearer". */
-export function redact(text: string): string {
-  return text.replaceAll(/\bBearer\s+[\w.~+/=-]+/gi, "Bearer [redacted]").replaceAll(/\b(?:sk|pk|rk|gsk|xai|key|api|AIza)[-_][\w*-]{6,}/g, "[redacted]")
+function redact(text: string): string {
+  return text.replaceAll(/\bBearer\s+[\w.~+/=-]+/gi, "Bearer [redacted]").replaceAll(/\b(?:(?:sk|pk|rk|gsk|xai|hf|nvapi|key)[-_][\w*-]{8,}|AIza[\w-]{20,})/g, "[redacted]")
 }
 
 /** Without user, password and query: each may hold a key. */

@@ -2,7 +2,7 @@
 import type { LlmFailure } from "./contract.ts"
 import { factsOf, type Facts } from "./facts.ts"
 import { retryAfter } from "./retry-after.ts"
-import { codeOf, NETWORK } from "./signs.ts"
+import { codeOf } from "./signs.ts"
 
 export class LlmError extends Error implements LlmFailure {
   readonly code: string
@@ -29,7 +29,7 @@ export class LlmError extends Error implements LlmFailure {
 }
 
 /** Where it went wrong. `begun`: the endpoint had accepted the request. `strange`: the type of what came instead of a stream. `advice`: what to do about a refused credential. */
-export interface Circumstances { readonly provider: string; readonly begun: boolean; readonly strange?: string; readonly advice: string }
+export interface Circumstances { readonly provider: string; readonly begun: boolean; readonly strange?: string | undefined; readonly advice: string }
 
 export function failureOf(error: unknown, at: Circumstances): LlmError {
   if (error instanceof LlmError) return error
@@ -41,11 +41,9 @@ export function failureOf(error: unknown, at: Circumstances): LlmError {
   switch (kind) {
     case "answer":
       return answered(facts, at, fail)
-    case "network": {
-      if (at.begun || (status !== undefined && status < 300)) return fail("llm.cut", `${provider}: the stream broke off${network ? ` (${network})` : ""}`, { retryable: true })
-      const why = network === undefined ? undefined : NETWORK[network]
-      return fail("llm.network", `${provider} could not be reached${url ? ` at ${url}` : ""}: ${why?.says || said}${network && why?.says !== "" ? ` (${network})` : ""}`, { retryable: why?.passes ?? true })
-    }
+    case "network":
+      if (at.begun || (status !== undefined && status < 300)) return fail("llm.cut", `${provider}: the stream broke off${network ? ` (${network.code})` : ""}`, { retryable: true })
+      return fail("llm.network", `${provider} could not be reached${url ? ` at ${url}` : ""}: ${network?.says ?? said}`, { retryable: network?.passes ?? true })
     case "chunk":
       return fail("llm.protocol", `${provider} sent what its protocol does not know: ${said}`, { retryable: true })
     case "end":

@@ -8,7 +8,7 @@ import { SENT } from "../lib/provider-fetch.ts"
 import type { Model, ProviderRow } from "../model/contract.ts"
 import type { Llm, TurnRequest } from "./contract.ts"
 import { Ending, systemClock, type Clock, type Ended } from "./ending.ts"
-import { failureOf, isMistake, LlmError, type Circumstances } from "./failure.ts"
+import { failureOf, isMistake, LlmError } from "./failure.ts"
 import { Parts } from "./parts.ts"
 
 /** Silence after which a stream is given up, unless the call or the options say otherwise; in ms. */
@@ -17,23 +17,21 @@ export const IDLE = 120_000
 const MOMENT = 10
 
 export interface Options { idle: number }
-type Place = { -readonly [K in keyof Circumstances]: Circumstances[K] }
 
 export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClock): Llm {
   return {
     async *stream(request, { signal, idle = graft.options.idle } = {}) {
       using ending = new Ending({ asked: signal, closing: graft.signal, idle, clock })
-      const place: Place = { provider: request.model.split("/")[0]!, begun: false, get advice() { return adviceFor(graft, this.provider) } }
+      let provider = request.model.split("/")[0]!
       let parts: Parts | undefined
       try {
         const model = await ending.race(modelOf(graft, request.model))
-        place.provider = model.provider
+        provider = model.provider
         // Who speaks now speaks to the end of this stream, also when it is edited meanwhile.
         using speakers = graft.all("provider").pin()
-        const speaker = speakers.rows.findLast(({ item }) => item.id === model.provider)
-        if (!speaker) throw new LlmError({ code: "llm.request", message: `no plugin speaks for "${model.provider}" any more`, retryable: false, provider: model.provider })
-        parts = new Parts(await ask(graft, ending, clock, request, model, speaker, place), model.provider, ending.signal)
-        place.begun = true
+        const speaker = speakers.rows.findLast(({ item }) => item.id === provider)
+        if (!speaker) throw new LlmError({ code: "llm.request", message: `no plugin speaks for "${provider}" any more`, retryable: false, provider })
+        parts = new Parts(await ask(graft, ending, clock, request, model, speaker), provider, ending.signal)
         while (!parts.finished) {
           const read = await parts.read()
           ending.heard()
@@ -41,8 +39,9 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
         }
         await parts.readOut(clock)
       } catch (error) {
-        const failure = ending.ended ? givenUp(ending.ended, place.provider, idle) : failureOf(error, { ...place, ...(parts?.strange && { strange: parts.strange }) })
-        graft.emit("llm.failed", failure.plain)
+        const failure = ending.ended ? givenUp(ending.ended, provider, idle) : failureOf(error, { provider, begun: parts !== undefined, strange: parts?.strange, advice: adviceFor(graft, provider) })
+        // What was asked for is no failure.
+        if (failure.code !== "llm.aborted") graft.emit("llm.failed", failure.plain)
         throw failure
       }
     },
@@ -56,21 +55,32 @@ async function modelOf(graft: Graft, ref: string): Promise<Model> {
 }
 
 /** Sends the request, and ends when the endpoint has accepted it. */
-async function ask(graft: Graft, ending: Ending, clock: Clock, request: TurnRequest, model: Model, { item, run }: Row<ProviderRow>, place: Circumstances): Promise<LanguageModelV4StreamResult> {
+async function ask(graft: Graft, ending: Ending, clock: Clock, request: TurnRequest, model: Model, { item, run }: Row<ProviderRow>): Promise<LanguageModelV4StreamResult> {
+  const { provider } = model
   const language = await ending.race(run(async () => item.languageModel(model, { headers: request.headers })))
-  let told = false
+  const told = once(() => graft.emit("llm.requested", { model: model.ref, provider, messages: request.messages.length, tools: request.tools.length }))
   let cancel = () => {}
-  const tell = () => {
-    if (!told) graft.emit("llm.requested", { model: model.ref, provider: model.provider, messages: request.messages.length, tools: request.tools.length })
-    told = true
-  }
-  ending.signal.addEventListener(SENT, () => { cancel = clock.after(MOMENT, tell) }, { once: true })
+  ending.signal.addEventListener(SENT, () => { cancel = clock.after(MOMENT, told) }, { once: true })
   try {
-    // A refusal is no fault of the plugin that speaks; a mistake in its code is.
-    return await ending.race(run(async () => language.doStream(optionsOf(request, ending.signal)).then(undefined, (error: unknown) => { throw isMistake(error) ? error : failureOf(error, place) })))
+    return await ending.race(run(async () => {
+      try {
+        return await language.doStream(optionsOf(request, ending.signal))
+      } catch (error) {
+        // A refusal is no fault of the plugin that speaks; a mistake in its code is.
+        throw isMistake(error) ? error : failureOf(error, { provider, begun: false, advice: adviceFor(graft, provider) })
+      }
+    }))
   } finally {
     cancel()
-    tell()
+    told()
+  }
+}
+
+const once = (work: () => void): (() => void) => {
+  let done = false
+  return () => {
+    if (!done) work()
+    done = true
   }
 }
 

@@ -1,8 +1,9 @@
 /** One endpoint: what it adds to Graft, and the way to ask it what models it has. */
 import { isDeepStrictEqual } from "node:util"
+import type { LanguageModelV4 } from "@ai-sdk/provider"
 import type { Graft } from "graft"
 import { isRecord, providerSettings } from "../lib/provider-settings.ts"
-import type { ProviderRow } from "../model/contract.ts"
+import type { Model, ProviderRow } from "../model/contract.ts"
 import { languageModel } from "./language-model.ts"
 import { listModels, problemOf, type Connection, type Listed } from "./listing.ts"
 import { rowsOf } from "./rows.ts"
@@ -19,6 +20,7 @@ export class Endpoint {
   #block: Block
   #rows: (() => void)[] = []
   #gone = false
+  #spoken: { key: string; language: Promise<LanguageModelV4> } | undefined
   /** Why nothing can be asked of it, or was learnt of its models. */
   #problem: { reason: string; final: boolean } | undefined
   models: readonly Listed[] | undefined
@@ -80,6 +82,13 @@ export class Endpoint {
     return { url, headers: { ...(secret !== undefined && { authorization: `Bearer ${secret}` }), ...headers } }
   }
 
+  /** Made anew only for another model, key or header: the SDK compiles its schemas each time. */
+  #speak(model: Model, connection: Connection): Promise<LanguageModelV4> {
+    const key = JSON.stringify([model.api ?? model.id, connection])
+    if (this.#spoken?.key !== key) this.#spoken = { key, language: languageModel(model, connection) }
+    return this.#spoken.language
+  }
+
   /** Why it is not ready. Where models are known, it may be only the list that is not to be had: then the request itself will say. */
   get #reason(): string | undefined {
     const known = this.#written().length > 0 || (this.models?.length ?? 0) > 0
@@ -99,7 +108,7 @@ export class Endpoint {
       id: this.id, name, rank: RANK, ready: reason === undefined,
       ...(reason !== undefined && { reason }),
       ...(written !== undefined && { defaultModel: written }),
-      languageModel: async (model) => languageModel(model, await this.#connection()),
+      languageModel: async (model) => this.#speak(model, await this.#connection()),
     }
     const before = this.#rows
     this.#rows = [

@@ -39,9 +39,9 @@ export class Endpoints {
 
   /** The entries may be others now. */
   read(): Promise<void> {
-    return (this.#work = this.#work.then(async () => {
-      if (!this.#graft.retiring.aborted) await this.#ask(await this.#compare())
-    }))
+    const work = this.#work.then(async () => this.#ask(await this.#compare()))
+    this.#work = work.catch(() => {})
+    return work
   }
 
   /** A key came, changed or went. */
@@ -65,6 +65,7 @@ export class Endpoints {
   /** Compares with the config, and gives the endpoints of which nothing is known: those that are new, or reached in another way than before. */
   async #compare(): Promise<Endpoint[]> {
     const tree = await this.#graft.config.get("providers", this.#graft.location)
+    if (this.#graft.retiring.aborted) return []
     const blocks = new Map(Object.keys(isRecord(tree) ? tree : {}).flatMap((id): [string, Block][] => {
       const block = blockOf(tree, id)
       return typeof block.url === "string" && !VENDORS.has(id) ? [[id, block as Block]] : []

@@ -1,18 +1,28 @@
 /** One model of an endpoint over Chat Completions, asked so that also a strict chat template takes it. */
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4Prompt } from "@ai-sdk/provider"
+import type { LanguageModelV4, LanguageModelV4Message, LanguageModelV4Prompt } from "@ai-sdk/provider"
 import { providerFetch } from "../lib/provider-fetch.ts"
 import { ownHistory, seenBy } from "../lib/provider-history.ts"
 import type { Model } from "../model/contract.ts"
 import type { Connection } from "./listing.ts"
+import { Reasoning } from "./reasoning.ts"
 
 export async function languageModel(model: Model, { url, headers }: Connection): Promise<LanguageModelV4> {
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible")
-  const endpoint = createOpenAICompatible({ name: model.provider, baseURL: url, headers, fetch: providerFetch, includeUsage: true })
-  return seenBy(endpoint.languageModel(model.api ?? model.id), (options) => optionsFor(model.provider, options))
-}
-
-export function optionsFor(provider: string, options: LanguageModelV4CallOptions): LanguageModelV4CallOptions {
-  return { ...options, prompt: joined(ownHistory(options.prompt, provider)) }
+  const { provider } = model
+  const reasoning = new Reasoning(provider)
+  const endpoint = createOpenAICompatible({ name: provider, baseURL: url, headers, fetch: providerFetch, includeUsage: true, transformRequestBody: reasoning.write, metadataExtractor: reasoning.extractor })
+  const spoken = seenBy(endpoint.languageModel(model.api ?? model.id), (options) => {
+    const prompt = joined(ownHistory(options.prompt, provider))
+    reasoning.read(prompt)
+    return { ...options, prompt }
+  })
+  return {
+    ...spoken,
+    async doStream(options) {
+      const result = await spoken.doStream(options)
+      return { ...result, stream: reasoning.noted(result.stream) }
+    },
+  }
 }
 
 /** Many templates take one system text, at the beginning, and then a user and the assistant in turns. */

@@ -4,6 +4,7 @@
  */
 import { providerFetch, textOf } from "../lib/provider-fetch.ts"
 import { isRecord } from "../lib/provider-settings.ts"
+import { unreachable } from "../lib/unreachable.ts"
 
 /** What was learnt of one model; plain, because it outlives a reload. */
 export interface Listed { id: string; name?: string; context?: number; output?: number; images?: true; tools?: boolean }
@@ -81,23 +82,27 @@ function trainedFor(rows: readonly Record<string, unknown>[], id: string): numbe
 async function fetchJson(address: string, headers: Record<string, string>, signal: AbortSignal): Promise<unknown> {
   const response = await providerFetch(address, { headers: { accept: "application/json", ...headers }, signal })
   const text = await textOf(response, MOST_BYTES)
-  if (!response.ok) throw new ListingError("listing.status", `${new URL(address).origin}${new URL(address).pathname} answered ${response.status}${response.status === 401 || response.status === 403 ? "; set its `key` in the config, or run `graft auth login`" : ""}`)
+  const { origin, pathname } = new URL(address)
+  if (!response.ok) throw new ListingError("listing.status", `${origin}${pathname} answered ${response.status}${HINTS[response.status] ?? ""}`)
   try {
     return JSON.parse(text)
   } catch {
-    throw new ListingError("listing.answer", `${address} gave no list of models, but ${response.headers.get("content-type") ?? "something else"}; is the URL right? Most end in /v1`)
+    throw new ListingError("listing.answer", `${origin}${pathname} gave no list of models, but ${response.headers.get("content-type") ?? "something else"}${HINTS[404]}`)
   }
 }
 
+const KEY = "; set its `key` in the config, or run `graft auth login`"
+const HINTS: Readonly<Record<number, string>> = { 401: KEY, 403: KEY, 404: "; is the URL right? Most end in /v1" }
+
 /** Why nothing was learnt, in one line. `final`: it cannot be asked anything like this. */
 export function problemOf(error: unknown, url: string): { reason: string; final: boolean } {
-  const { code, name, message, cause } = error as Error & { code?: unknown; cause?: { code?: unknown; message?: string } }
-  if (typeof code === "string" && !/^(listing|network)\.|^ERR_INVALID_URL/.test(code)) return { reason: message, final: true }
-  if (error instanceof ListingError || String(code).startsWith("network.")) return { reason: message, final: false }
+  const { code, name, message } = error as Error & { code?: unknown }
+  if (error instanceof ListingError) return { reason: message, final: false }
+  const way = name === "TimeoutError" ? { says: `it did not answer within ${DEADLINE / 1_000} s` } : unreachable(error)
+  if (!way && typeof code === "string" && code !== "ERR_INVALID_URL") return { reason: message, final: true }
   if (!/^https?:/.test(url) || !URL.canParse(url)) return { reason: `its \`url\` is no http URL: ${url}`, final: true }
   const { origin, pathname } = new URL(url)
-  const why = name === "TimeoutError" ? `it did not answer within ${DEADLINE / 1_000} s` : cause?.code === "ECONNREFUSED" ? "nobody listens there; is the server running?" : String(cause?.code ?? cause?.message ?? message)
-  return { reason: `${origin}${pathname} cannot be reached: ${why}`, final: false }
+  return { reason: `${origin}${pathname} cannot be reached: ${way?.says ?? message}`, final: false }
 }
 
 const textIn = (row: Record<string, unknown>, key: string): string | undefined => (typeof row[key] === "string" && row[key] !== "" ? row[key] : undefined)

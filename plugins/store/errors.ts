@@ -30,9 +30,11 @@ const MEANINGS: readonly (readonly [RegExp, StoreErrorCode, string])[] = [
 export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? "")
 export const isBusy = (error: unknown): boolean => /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
 
-/** What SQLite or the system threw, as one of ours; what is neither stays as it is. */
+/** What SQLite or the system threw, as one of ours; what is neither stays as it is. With `sql`: what its parameters were refused for, too. */
 export function explain(error: unknown, file: string, sql?: string): unknown {
-  const [, code, advice] = error instanceof StoreError ? [] : (MEANINGS.find(([pattern]) => pattern.test(codeOf(error))) ?? [])
+  if (error instanceof StoreError) return error
+  const thrown = codeOf(error) || (sql === undefined ? "" : "SQLITE_MISUSE")
+  const [, code, advice] = MEANINGS.find(([pattern]) => pattern.test(thrown)) ?? []
   if (!code || !advice) return error
   const home = file.slice(0, Math.max(file.lastIndexOf("/"), file.lastIndexOf("\\")))
   const statement = sql === undefined ? "" : `: ${sql.replaceAll(/\s+/g, " ").trim().slice(0, 200)}`

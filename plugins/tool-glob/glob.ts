@@ -2,6 +2,7 @@
 import { isAbsolute } from "node:path"
 import * as v from "valibot"
 import { linkDetail, locate, type Place } from "../lib/confine.ts"
+import { shownName } from "../lib/listing.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
 import { byAge, walk } from "./walk.ts"
 
@@ -30,7 +31,7 @@ export const glob: ToolDefinition<typeof input> = {
     await context.permit(askFor(place))
     const { paths, partial } = await walk({ root: place.real, location: context.location, pattern, deadline: DEADLINE, entries: MAX_ENTRIES, signal: context.signal })
     const sorted = paths.length <= MAX_SORTED ? await byAge(place.real, paths) : paths.sort()
-    const shown = sorted.slice(0, MAX_RESULTS)
+    const shown = sorted.slice(0, MAX_RESULTS).map(shownName)
     const notes = [...(sorted.length > shown.length ? [`${sorted.length - shown.length} more; use a narrower pattern`] : []), ...(partial ? [`the search was ${partial}: there may be more`] : [])]
     return { output: [shown.join("\n") || "no file matches", ...notes.map((note) => `(${note})`)].join("\n"), title: `${pattern} (${sorted.length})`, metadata: { path: place.real, matches: sorted.length } }
   },

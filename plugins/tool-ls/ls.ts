@@ -1,6 +1,6 @@
 /** `ls`: what a directory holds. */
 import * as v from "valibot"
-import { linkDetail, locate, type Place } from "../lib/confine.ts"
+import { linkDetail, locate, openReal, type Place } from "../lib/confine.ts"
 import { listDirectory } from "../lib/listing.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
 
@@ -18,6 +18,8 @@ export const ls: ToolDefinition<typeof input> = {
   async execute({ path }, context) {
     const place = await locate(path, context.directory)
     await context.permit(askFor(place))
+    await using opened = await openReal(place.real)
+    if (!(await opened.stat()).isDirectory()) return { output: `${place.path} is not a directory; a file is shown by read`, failed: true }
     const { lines, total, more } = await listDirectory(place.real, MAX_ENTRIES)
     return {
       output: `${lines.join("\n") || "(empty directory)"}${more ? `\n… ${total - lines.length} more entries; use glob to narrow them down` : ""}`,

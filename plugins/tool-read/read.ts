@@ -3,10 +3,11 @@ import type { FileHandle } from "node:fs/promises"
 import { basename, dirname } from "node:path"
 import * as v from "valibot"
 import type { Graft } from "graft"
-import { inside, linkDetail, locate, openReal, type Place } from "../lib/confine.ts"
+import { explain, inside, linkDetail, locate, openReal, type Place } from "../lib/confine.ts"
 import { listDirectory } from "../lib/listing.ts"
 import { near } from "../lib/near.ts"
 import { decode, versionOf } from "../lib/text.ts"
+import { readUpTo } from "../lib/textfile.ts"
 import type { ToolContext, ToolDefinition, ToolResult } from "../tool/contract.ts"
 import { LineSplitter, Window } from "./window.ts"
 
@@ -41,8 +42,12 @@ export const makeRead = (graft: Graft): ToolDefinition<typeof input> => ({
     const status = await file.stat()
     if (status.isDirectory()) return readDirectory(wanted.path, place)
     if (!status.isFile()) return failed(`${place.path} is a pipe, socket or device; only files and directories are read`)
-    if (status.size > WHOLE) return await readLong(file, wanted, status.size, context)
-    return readWhole(graft, await file.readFile(), wanted, place, context)
+    try {
+      const bytes = status.size > WHOLE ? undefined : await readUpTo(file, WHOLE)
+      return await (bytes ? readWhole(graft, bytes, wanted, place, context) : readLong(file, wanted, status.size > WHOLE ? `${status.size} bytes` : "without a size", context))
+    } catch (error) {
+      throw explain(error, place.path)
+    }
   },
 })
 
@@ -72,22 +77,22 @@ function show(text: string, { offset, limit }: Input): string {
 }
 
 /** In bounded memory, and no further than the last line that is shown. */
-async function readLong(file: FileHandle, wanted: Input, size: number, context: ToolContext): Promise<ToolResult> {
+async function readLong(file: FileHandle, wanted: Input, size: string, context: ToolContext): Promise<ToolResult> {
   const window = new Window({ offset: wanted.offset, limit: wanted.limit, bytes: MAX_BYTES })
   const splitter = new LineSplitter((line, cut) => window.add(line, cut))
   const decoder = new TextDecoder()
   const chunk = Buffer.alloc(256 * 1024)
-  let first = true
+  let at = 0
   while (!window.full && !context.signal.aborted) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length)
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
     if (bytesRead === 0) break
     const bytes = chunk.subarray(0, bytesRead)
-    if (first && (bytes.includes(0) || mediaOf(bytes))) return failed(`${wanted.path} is a binary file (${size} bytes); read shows text only`)
-    first = false
+    if (at === 0 && (bytes.includes(0) || mediaOf(bytes))) return failed(`${wanted.path} is a binary file (${size}); read shows text only`)
+    at += bytesRead
     splitter.push(decoder.decode(bytes, { stream: true }))
   }
   if (!window.full) splitter.end()
-  return { output: `${window.render(false)}\n(a large file: ${size} bytes)`, title: wanted.path }
+  return { output: `${window.render(false)}\n(a large file: ${size})`, title: wanted.path }
 }
 
 async function readBlob(graft: Graft, id: string, wanted: Input): Promise<ToolResult> {

@@ -32,7 +32,14 @@ export function withContent(projects: Projects, location: string, realpath: stri
   return withProject(projects, location, { ...project, contents: { ...Object.fromEntries(Object.entries(others).slice(1 - MOST_PATHS)), [realpath]: newest } })
 }
 
+export function withoutContent(projects: Projects, location: string, realpath: string, digest: string): Projects {
+  const project = projectIn(projects, location)
+  if (!agreesTo(project, realpath, digest)) return projects
+  return withProject(projects, location, { ...project, contents: { ...project!.contents, [realpath]: project!.contents[realpath]!.filter((each) => each !== digest) } })
+}
+
 export function withProject(projects: Projects, location: string, project: Project | undefined): Projects {
+  if (!project && !Object.hasOwn(projects, location)) return projects
   const { [location]: _, ...others } = projects
   return project ? { ...Object.fromEntries(Object.entries(others).slice(1 - MOST_PROJECTS)), [location]: project } : others
 }
@@ -51,13 +58,16 @@ export class Agreements {
     return (await this.#look()).projects ?? {}
   }
 
-  /** Reads what is there now, edits it, writes it. */
+  /** Reads what is there now, edits it, writes it, unless it is the same. */
   async change(edit: (projects: Projects) => Projects): Promise<void> {
     try {
       await rewrite(this.file, async (text) => {
         const { projects } = await this.#look()
+        const before = projects ?? {}
+        const next = edit(before)
+        if (next === before) return undefined
         if (!projects && text !== undefined) await writeFile(`${this.file}.broken`, text, { mode: 0o600 })
-        return `${JSON.stringify({ version: 1, projects: edit(projects ?? {}) }, null, 2)}\n`
+        return `${JSON.stringify({ version: 1, projects: next }, null, 2)}\n`
       }, { mode: 0o600 })
     } catch (error) {
       throw error instanceof RewriteError ? new TrustError(error.code === "rewrite.busy" ? "trust.busy" : "trust.unwritable", error.message) : error

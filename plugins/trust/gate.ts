@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto"
 import { join, sep } from "node:path"
 import { locationOf, messageOf, type AdmitAsk, type AdmitVerdict, type Field, type Graft, type Meta } from "graft"
-import { agreesTo, projectIn, withContent, withProject, type Agreements, type Project, type Projects } from "./agreements.ts"
+import { agreesTo, projectIn, withContent, withoutContent, withProject, type Agreements, type Project, type Projects } from "./agreements.ts"
 import type { Trust, TrustAnswer, TrustAsk } from "./contract.ts"
 import { TrustError } from "./errors.ts"
 import { askOf, Questions, type QuestionState } from "./questions.ts"
@@ -138,11 +138,10 @@ export class Gate {
       this.#tell(location, "trust.answered", { id, answer })
       if (answer === "directory") return this.#trustDirectory(location, true)
       if (answer !== "content") return this.#refuse(id, location)
-      const before = projectIn(state.value.projects, location)
       state.update((draft) => { draft.projects = withContent(draft.projects, location, realpath, digest) })
       try {
         await this.#agreements.change((projects) => withContent(projects, location, realpath, digest))
-        state.update((draft) => { draft.projects = withProject(draft.projects, location, before) })
+        state.update((draft) => { draft.projects = withoutContent(draft.projects, location, realpath, digest) })
       } catch (error) {
         log.warn(`your yes holds until this process ends: ${messageOf(error)}`)
       }

@@ -8,10 +8,12 @@ export interface QuestionState { pending: Record<string, TrustAsk> }
 interface Cell { readonly value: QuestionState; update(recipe: (draft: QuestionState) => void): void }
 
 const MOST = 200
+/** Files that a question names; its digest is over all of them. */
+const MOST_FILES = 1_000
 
 /** The same bytes at the same place in the same project are the same question. */
 export const askOf = ({ plugin, realpath, digest, files }: AdmitAsk, location: string): TrustAsk =>
-  ({ id: `trust_${createHash("sha256").update(JSON.stringify([location, realpath, digest])).digest("hex").slice(0, 16)}`, location, plugin, realpath, digest, files: [...files] })
+  ({ id: `trust_${createHash("sha256").update(JSON.stringify([location, realpath, digest])).digest("hex").slice(0, 16)}`, location, plugin, realpath, digest, files: files.slice(0, MOST_FILES) })
 
 export class Questions {
   readonly #state: Cell

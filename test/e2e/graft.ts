@@ -14,7 +14,7 @@ const BUILDS = /^graft: \S+ changed; building …\n/gm
 const PATIENCE = 15_000
 
 export interface Outcome { code: number | null; signal: string | null; out: string; err: string }
-export interface Options { cwd?: string; env?: NodeJS.ProcessEnv; /** Written to stdin, which then ends. Absent: an empty one; false: nobody ever writes. */ input?: string | false }
+export interface Options { /** Of another checkout. */ bin?: string; cwd?: string; env?: NodeJS.ProcessEnv; /** Written to stdin, which then ends. Absent: an empty one; false: nobody ever writes. */ input?: string | false }
 
 export interface Place extends Disposable {
   home: string
@@ -39,7 +39,7 @@ export function place(): Place {
   const env: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: home, TERM: "xterm-256color", LANG: "C.UTF-8" }
   const running: Running[] = []
   const start = (args: readonly string[], options: Options = {}) => {
-    const child = new Running(process.execPath, [BIN, ...args], { cwd: options.cwd ?? project, env: { ...env, ...options.env } }, options.input)
+    const child = new Running(process.execPath, [options.bin ?? BIN, ...args], { cwd: options.cwd ?? project, env: { ...env, ...options.env } }, options.input)
     running.push(child)
     return child
   }
@@ -49,7 +49,7 @@ export function place(): Place {
     graft: async (args, options) => start(args, options).ended.then((outcome) => ({ ...outcome, err: outcome.err.replace(BUILDS, "") })),
     terminal(args, options = {}) {
       // Of util-linux: the pseudo terminal that Node lacks.
-      const quoted = [process.execPath, BIN, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")
+      const quoted = [process.execPath, options.bin ?? BIN, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")
       const child = new Terminal("script", ["-qfec", `exec ${quoted}`, "/dev/null"], { cwd: options.cwd ?? project, env: { ...env, ...options.env } }, false)
       running.push(child)
       return child

@@ -116,6 +116,33 @@ describe("a checkout", () => {
     expect((await graft("paths")).code).toBe(0)
   })
 
+  it("keeps a conversation open while its own command line is edited in mid-turn, deleted and restored", async () => {
+    const chat = here.terminal([], { bin })
+    const [ending, index] = [join(copy, "plugins/cli/ending.ts"), join(copy, "plugins/cli/index.ts")]
+    let at = await chat.says("/help")
+    chat.type("run: sleep 2; echo slept")
+    at = await chat.says("bash needs your permission", at)
+    chat.type("o")
+    at = await chat.says("… bash sleep 2", at)
+    chat.press("half of a th")
+    writeFileSync(ending, readFileSync(ending, "utf8").replace("tokens in", "tokens went in"))
+    at = await chat.says("slept", at)
+    at = await chat.says("tokens went in", at)
+    chat.press("ought")
+    at = await chat.says("half of a thought", at)
+    const source = readFileSync(index, "utf8")
+    rmSync(index)
+    at = await chat.says("the plugin cli is not live", at)
+    writeFileSync(index, source)
+    // The same session is there again.
+    at = await chat.says("› run: sleep 2; echo slept", at)
+    chat.type("list")
+    at = await chat.says("✓ ls", at)
+    at = await chat.says("tokens went in", at)
+    chat.press("\u0004")
+    expect((await chat.ended).code).toBe(0)
+  })
+
   it("runs from its sources when it is asked to", async () => {
     rmSync(join(copy, "dist"), { recursive: true, force: true })
     expect(await graft("--from-source", "paths")).toMatchObject({ code: 0, out: expect.stringContaining("config") as string })

@@ -261,6 +261,19 @@ describe("Packages", () => {
     expect(lab.kernel.logs("a")).toMatchObject([{ gen: 2, level: "warn", text: "restart needed: law-is-held@1.0.0 is held by Node, law-is-held@2.0.0 is installed" }])
   })
 
+  it("a plugin that is itself an installed package has its own files, and what is installed beside it", async () => {
+    await using lab = new Lab({ roots: [] })
+    install(lab, lab.dir, "law-dep", { "index.js": "module.exports = 7" })
+    install(lab, lab.dir, "@law/plugins", { "plugins/a/index.ts": value("[n, dep]", `import { n } from "./n.ts"\nimport dep from "law-dep"`) })
+    const root = join(lab.dir, "node_modules/@law/plugins/plugins")
+    for (const n of [1, 2]) {
+      lab.write(join(root, "a/n.ts"), `export const n: number = ${n}`)
+      if (n === 1) await lab.kernel.graft.kernel.addRoot({ dir: root, kind: "package", per: "process" })
+      await lab.settle()
+      expect({ value: await ask(lab), gen: lab.gen("a"), files: lab.view("a")!.files.length }).toEqual({ value: [n, 7], gen: n, files: 2 })
+    }
+  })
+
   it("a linked workspace package is the plugin's own source", async () => {
     await using lab = new Lab()
     const home = join(lab.dir, "packages/law-linked")

@@ -1,4 +1,4 @@
-/** Whatever people do to their plugins, in whatever order, the kernel ends where the model says (L1, L2, L3, L5, L10, L11, L12). */
+/** Whatever people do to their plugins, in whatever order, the kernel ends where the model says (L1–L3, L5, L6, L10–L12). */
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { Lab, outcome, serving, shape, soon, turns } from "./harness.ts"
@@ -157,7 +157,7 @@ class Bench {
   }
 }
 
-it("the random model", async () => {
+it("the random model (L1–L3, L5, L6, L10–L12)", async () => {
   await fc.assert(fc.asyncProperty(fc.array(command, { maxLength: 40, size: "max" }), async (commands) => {
     const bench = new Bench()
     await using _ = bench.lab

@@ -12,7 +12,7 @@ const project = (lab: Lab, name: string): string => {
 const open = (lab: Lab, dir: string) => lab.kernel.child(dir) as unknown as Promise<Instance & Disposable>
 const here = serving("here", { fields: `per: "location",`, body: `graft.add("where", { name: graft.location ?? "root" }); graft.on("law.ask", (draft) => void draft.push("location")); graft.on("law.choice", () => "location")` })
 
-describe("Realms", () => {
+describe("Realms, and what L27 Trust stands on", () => {
   it("a plugin of locations lives in each that is open, numbered and closed by itself; at the root its service says whom to ask", async () => {
     await using lab = new Lab({ roots: [] })
     lab.write("a.ts", here)

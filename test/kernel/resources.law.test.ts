@@ -19,6 +19,7 @@ describe("L21 Ownership", () => {
     fork: (graft, lab) => graft.fork(async (signal) => { await new Promise((resolve) => signal.addEventListener("abort", resolve)); lab.note("fork ended") }),
     "deaf fork": (graft) => graft.fork(() => new Promise(() => {})),
     resource: (graft, lab) => void graft.keep("it", String(graft.gen), () => { lab.note("acquired"); return {} }, () => lab.note("released")),
+    project: (graft, lab) => void graft.at(lab.dir),
     cleanup: (graft, lab) => graft.defer(() => lab.note("cleaned")),
   }
 
@@ -52,9 +53,10 @@ describe("L21 Ownership", () => {
       const generations = 1 + ways.filter((way) => way !== "late").length
       if (kinds.includes("cleanup")) expect(count("cleaned")).toBe(generations + Number(ways.includes("late")))
       if (kinds.includes("fork")) expect(count("fork ended")).toBe(generations + Number(ways.includes("late")) - Number(ways.includes("fail")))
-      expect(lab.clock.pending).toBe(timers)
       await lab.settle()
       expect(JSON.stringify(lab.root)).toBe(plain)
+      expect(lab.kernel.inspect().realms.slice(1).map(({ leases }) => leases)).toEqual(kinds.includes("project") ? [0] : [])
+      expect(lab.clock.pending).toBe(timers + Number(kinds.includes("project")))
     }), { numRuns: 60 })
   })
 
@@ -110,6 +112,7 @@ describe("L22 No leak", () => {
       lab.notes.length = lab.told.length = 0
       if (n % 50 === 0) heaps.push(heap())
     }
+    expect(lab.kernel.journal("a").filter(({ outcome }) => outcome !== "committed")).toEqual([])
     expect(lab.gen("a")).toBe(500)
     expect(await surplus()).toEqual([])
     expect(lab.view("a")!.generations.length).toBe(1)

@@ -75,6 +75,8 @@ describe("a line", () => {
 
 // ── the page ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const TOKEN = new RegExp(`(${"\u001b"}\\[(\\d*)([AGJ]))|\\r|\\n|.`, "gsu")
+
 /** As much of a terminal as the page uses: rows that scroll, a cursor, and a wrap that waits for the next character. */
 class Screen {
   readonly rows: string[][] = [[]]
@@ -84,7 +86,7 @@ class Screen {
   constructor(columns: number) { this.columns = columns }
 
   feed(text: string): void {
-    for (const [token, , count = "1", letter] of text.matchAll(/(\u001b\[(\d*)([AGJ]))|\r|\n|./gsu)) {
+    for (const [token, , count = "1", letter] of text.matchAll(TOKEN)) {
       if (letter === "A") {
         this.row -= Number(count || 1)
         if (this.row < 0) throw new Error("the cursor went above the first row")

@@ -8,7 +8,7 @@ import { fromEnvironment } from "../../plugins/config/environment.ts"
 import { overlay } from "../../plugins/config/hooks.ts"
 import { formatPath, parsePath, spell } from "../../plugins/config/path.ts"
 import { origins, type Sheet } from "../../plugins/config/sheet.ts"
-import { difference, fold, leaves, valueAt, withValue, type Tree } from "../../plugins/config/tree.ts"
+import { difference, fold, isTree, leaves, valueAt, withValue, type Tree } from "../../plugins/config/tree.ts"
 
 const LAYERS: Layer[] = ["default", "user", "project", "env", "flag"]
 const stack = (trees: readonly Tree[]): Sheet[] => trees.map((tree, i) => ({ layer: LAYERS[i]!, tree, place: () => ({ file: `/${LAYERS[i]}`, line: i }) }))
@@ -57,14 +57,14 @@ describe("a difference", () => {
   test("names exactly the leaves that differ", () => {
     fc.assert(fc.property(tree, tree, (before, after) => {
       const changed = difference(before, after).map((keys) => JSON.stringify(keys))
-      const all = new Map([...leaves(before), ...leaves(after)].filter(({ keys }) => keys.length > 0).map(({ keys }) => [JSON.stringify(keys), keys]))
-      const leaf = (whole: Tree, keys: readonly string[]) => leaves(whole).find((each) => JSON.stringify(each.keys) === JSON.stringify(keys))?.value
-      for (const [id, keys] of all) {
-        const differs = JSON.stringify(leaf(before, keys)) !== JSON.stringify(leaf(after, keys))
-        // An object that is filled is no change of the empty one.
-        if (valueAt(before, keys) !== undefined && valueAt(after, keys) !== undefined && (leaf(before, keys) === undefined || leaf(after, keys) === undefined) && typeof valueAt(before, keys) === typeof valueAt(after, keys)) continue
-        expect([id, changed.includes(id)]).toEqual([id, differs])
+      const all = [...leaves(before), ...leaves(after)].map(({ keys }) => keys).filter((keys) => keys.length > 0)
+      for (const keys of all) {
+        const [then, now] = [valueAt(before, keys), valueAt(after, keys)]
+        // An object that is filled, or emptied, changes in its leaves.
+        const differs = JSON.stringify(then) !== JSON.stringify(now) && !(isTree(then) && isTree(now))
+        expect([keys, changed.includes(JSON.stringify(keys))]).toEqual([keys, differs])
       }
+      expect(changed.filter((id) => !all.some((keys) => JSON.stringify(keys) === id))).toEqual([])
     }))
   })
 })

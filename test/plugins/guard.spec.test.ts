@@ -1,13 +1,19 @@
 /** What killed the process twice is left out of the third start, and comes back when it is another; what hangs is named; nobody is blamed for a kill while idle. */
 import { spawn, spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe, expect, it, onTestFinished } from "vitest"
+import { createKernel } from "graft"
+import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest"
 import { acquit, directoryOf, hashOf, lift, quarantined, tidy, writeMarker, type Marker } from "../../plugins/lib/quarantine.ts"
 import type { Life } from "../fixtures/guarded.ts"
 
+/** A process that was. */
+const dead = spawnSync(process.execPath, ["-e", ""]).pid
 const PROGRAM = join(import.meta.dirname, "../fixtures/guarded.ts")
+/** Compiled once for all lives. */
+const cache = mkdtempSync(join(tmpdir(), "graft-guard-cache-"))
+afterAll(() => rmSync(cache, { recursive: true, force: true }))
 const temporary = () => {
   const base = realpathSync(mkdtempSync(join(tmpdir(), "graft-guard-")))
   onTestFinished(() => rmSync(base, { recursive: true, force: true }))
@@ -25,10 +31,16 @@ class Home {
   }
   path(id: string): string { return join(this.plugins, `${id}.ts`) }
   write(id: string, source: string): void { writeFileSync(this.path(id), source) }
+  /** As a process leaves it that died with this plugin on the CPU. */
+  strike(id: string): void {
+    const file = this.path(id)
+    const started = 1 + this.markers().length
+    writeMarker(join(directoryOf(this.data), `${started}-1.json`), { pid: dead, started, culprit: { plugin: id, file, files: { [file]: hashOf(file) }, deed: "held everything up", at: started } })
+  }
   markers(): Marker[] { return existsSync(directoryOf(this.data)) ? readdirSync(directoryOf(this.data)).map((name) => JSON.parse(readFileSync(join(directoryOf(this.data), name), "utf8")) as Marker) : [] }
 
   live(life: Partial<Life>, during?: (life: { said(line: (said: any) => boolean): Promise<any>; end(): void }) => Promise<void>): Promise<{ code: number | null; signal: string | null; said: any[]; stderr: string }> {
-    const given: Life = { home: join(this.base, "home"), plugins: this.plugins, only: readdirSync(this.plugins).map((name) => name.replace(".ts", "")), stall: 200, ending: "close", ...life }
+    const given: Life = { home: join(this.base, "home"), cache, plugins: this.plugins, only: readdirSync(this.plugins).map((name) => name.replace(".ts", "")), stall: 200, ending: "close", ...life }
     const child = spawn(process.execPath, ["--no-warnings", PROGRAM, JSON.stringify(given)], { stdio: ["ignore", "pipe", "pipe"], timeout: 15_000, killSignal: "SIGKILL" })
     const said: any[] = []
     let [stdout, stderr] = ["", ""]
@@ -80,12 +92,13 @@ describe("quarantine (L26)", () => {
     expect(home.markers()).toEqual([])
   })
 
-  it("ends while the process runs when the file is edited", async () => {
-    const home = new Home({ spin })
-    for (const _ of [1, 2]) await home.live({ event: "law.go" })
+  it("ends while the process runs, when the file is edited", async () => {
+    const home = new Home({ spin: calm })
+    home.strike("spin")
+    home.strike("spin")
     const { said } = await home.live({ only: ["spin", "watch"], ending: "wait" }, async ({ said, end }) => {
       await said(({ kept }) => kept)
-      home.write("spin", calm)
+      home.write("spin", `${calm}// edited\n`)
       await said(({ event, plugin }) => event === "plugin.loaded" && plugin === "spin")
       end()
     })
@@ -93,14 +106,15 @@ describe("quarantine (L26)", () => {
     expect(said.filter(({ event, plugin }) => event === "plugin.loaded" && plugin === "spin")).toHaveLength(1)
   })
 
-  it("counts who ended the process, or threw what nobody caught, as well", async () => {
+  it("counts who threw what nobody caught, and not who only left", async () => {
     const home = new Home({
       leaver: listening("    process.exit(3)"),
-      thrower: `export default { setup(graft) {\n  graft.on("law.throw", () => { setTimeout(() => { throw new Error("late") }, 1) })\n} }\n`,
+      thrower: `export default { setup(graft) {\n  graft.on("law.go", () => { setTimeout(() => { throw new Error("late") }, 1) })\n} }\n`,
     })
-    const [exit, error] = [await home.live({ only: ["leaver"], event: "law.go" }), await home.live({ only: ["thrower"], event: "law.throw", ending: "wait", contain: false })]
-    expect([exit.code, error.code]).toEqual([3, 1])
-    expect(home.markers().map(({ culprit }) => `${culprit?.plugin}: ${culprit?.deed}`).sort()).toEqual(["leaver: ended the process", "thrower: threw an error that nobody caught"])
+    const thrown = await home.live({ only: ["thrower"], event: "law.go", ending: "wait", contain: false })
+    const left = await home.live({ only: ["leaver"], event: "law.go" })
+    expect([thrown.code, left.code]).toEqual([1, 3])
+    expect(home.markers().map(({ culprit }) => `${culprit?.plugin} ${culprit?.deed}`)).toEqual(["thrower threw an error that nobody caught"])
   })
 
   it("blames nobody for a kill while all is idle, and a clean end makes good", async () => {
@@ -135,67 +149,97 @@ describe("the watchdog", () => {
     expect([code, home.markers()]).toEqual([0, []])
   })
 
-  it("is honest about what it cannot see into", async () => {
-    const home = new Home({ waits: listening(`    execFileSync("sleep", ["0.9"])`, 'import { execFileSync } from "node:child_process"') })
-    const { stderr, code } = await home.live({ event: "law.go" })
-    expect(stderr).toMatch(/^$|something outside of JavaScript|waits@1 has held/)
-    expect(code).toBe(0)
+  it("says so when it cannot see who it is, and blames nobody", async () => {
+    const home = new Home({ waits: listening(`    execFileSync("sleep", ["1.7"])`, 'import { execFileSync } from "node:child_process"') })
+    const { stderr, code } = await home.live({ event: "law.go", stall: 100 })
+    expect(stderr).toBe("graft: something outside of JavaScript, such as a program that is waited for, has held everything up for 0.1 s\n")
+    expect([code, home.markers()]).toEqual([0, []])
+  })
+})
+
+describe("an edit of the guard itself", () => {
+  it("keeps the thread and the marker; an edit of the thread starts another; closing takes both away", async () => {
+    const home = new Home({ calm })
+    // A copy stays in the repository, where its packages are found.
+    const builtIn = mkdtempSync(join(import.meta.dirname, "../fixtures/.plugins-"))
+    onTestFinished(() => rmSync(builtIn, { recursive: true, force: true }))
+    for (const folder of ["guard", "lib"]) cpSync(join(import.meta.dirname, "../../plugins", folder), join(builtIn, folder), { recursive: true })
+    const listeners = process.listenerCount("exit")
+    const kernel = createKernel({ roots: [{ dir: builtIn, kind: "built-in" }, { dir: home.plugins, kind: "user", per: "process" }], dataDir: join(home.base, "home") })
+    const view = () => kernel.inspect().realms[0]!.plugins.find(({ id }) => id === "guard")!
+    const edit = async (name: string, text: (source: string) => string) => {
+      const file = join(builtIn, "guard", name)
+      writeFileSync(file, text(readFileSync(file, "utf8")))
+      await kernel.reconcile([file])
+      await vi.waitFor(() => expect(view().generations).toHaveLength(1))
+      return view()
+    }
+    await kernel.start()
+    kernel.emit("llm.requested", { model: "m", provider: "p", messages: 1, tools: 0 })
+    await vi.waitFor(() => expect(view().kept).toHaveLength(2))
+    const [marker, thread] = view().kept
+    expect(await edit("probation.ts", (source) => `${source}// edited\n`)).toMatchObject({ gen: 2, status: "live", kept: [marker, thread] })
+    const { kept } = await edit("thread.ts", (source) => source.replace("30_000", "20_000"))
+    expect(kept).toEqual([marker, expect.stringMatching(/^thread \w{8} 5000 ms$/)])
+    expect(kept[1]).not.toBe(thread)
+    expect(home.markers()).toMatchObject([{ pid: process.pid }])
+    await kernel.close()
+    expect([home.markers(), process.listenerCount("exit")]).toEqual([[], listeners])
   })
 })
 
 describe("the markers", () => {
-  const dead = () => spawnSync(process.execPath, ["-e", ""]).pid!
-  const strike = (data: string, file: string, started: number, more: Partial<Marker> = {}) => writeMarker(join(directoryOf(data), `${started}-1.json`), { pid: dead(), started, culprit: { plugin: "foo", file, files: { [file]: hashOf(file) }, deed: "ended the process", at: started }, ...more })
-  const made = () => {
-    const base = temporary()
-    const file = join(base, "foo.ts")
-    writeFileSync(file, "one")
-    return { data: join(base, "data"), file }
-  }
+  const mark = (home: Home, started: number, more: Partial<Marker> = {}) => writeMarker(join(directoryOf(home.data), `${started}-1.json`), { pid: dead, started, ...more })
 
   it("are private", () => {
-    const { data, file } = made()
-    strike(data, file, 1)
-    expect([directoryOf(data), join(directoryOf(data), "1-1.json")].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o600])
+    const home = new Home({ calm })
+    home.strike("calm")
+    expect([directoryOf(home.data), join(directoryOf(home.data), "1-1.json")].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o600])
   })
 
   it("are two for quarantine; one, or one of a process that lives, is none", () => {
-    const { data, file } = made()
-    expect(quarantined(data)).toEqual([])
-    strike(data, file, 1)
-    strike(data, file, 2, { pid: process.ppid })
-    expect(quarantined(data)).toEqual([])
-    strike(data, file, 3)
-    expect(quarantined(data)).toMatchObject([{ id: "foo", file, files: [file] }])
+    const home = new Home({ calm })
+    expect(quarantined(home.data)).toEqual([])
+    home.strike("calm")
+    const { culprit } = home.markers()[0]!
+    mark(home, 2, { pid: process.ppid, culprit })
+    expect(quarantined(home.data)).toEqual([])
+    mark(home, 2, { culprit })
+    expect(quarantined(home.data)).toMatchObject([{ id: "calm", file: home.path("calm"), files: [home.path("calm")] }])
   })
 
-  it("with this process's id from an earlier start are of the dead", () => {
-    const { data, file } = made()
-    strike(data, file, 1, { pid: process.pid })
-    strike(data, file, 2, { pid: process.pid })
-    expect(quarantined(data)).toHaveLength(1)
-    strike(data, file, 3, { pid: process.pid, started: Math.round(performance.timeOrigin) })
-    expect(acquit(data, new Set([file]))).toBe(true)
-    expect(readdirSync(directoryOf(data))).toEqual(["3-1.json"])
+  it("with this process's id, from an earlier start, are of the dead", () => {
+    const home = new Home({ calm })
+    home.strike("calm")
+    const { culprit } = home.markers()[0]!
+    mark(home, 2, { pid: process.pid, culprit })
+    expect(quarantined(home.data)).toHaveLength(1)
+    mark(home, 3, { pid: process.pid, started: Math.round(performance.timeOrigin), culprit })
+    expect(acquit(home.data, new Set([home.path("calm")]))).toBe(true)
+    expect(readdirSync(directoryOf(home.data))).toEqual(["3-1.json"])
   })
 
-  it("end with other bytes, a pardon, or a clean end; what counts no more is cleared away", () => {
-    for (const end of [(data: string, file: string) => writeFileSync(file, "two"), (data: string) => lift(data, "foo"), (data: string, file: string) => acquit(data, new Set([file]))]) {
-      const { data, file } = made()
-      for (const started of [1, 2]) strike(data, file, started)
-      writeMarker(join(directoryOf(data), "3-1.json"), { pid: dead(), started: 3 })
-      expect(quarantined(data)).toHaveLength(1)
-      end(data, file)
-      expect(quarantined(data)).toEqual([])
-      tidy(data)
-      expect(readdirSync(directoryOf(data))).toEqual([])
-    }
+  it.each<[string, (home: Home) => unknown]>([
+    ["other bytes", (home) => home.write("calm", "other")],
+    ["a pardon", ({ data }) => lift(data, "calm")],
+    ["a clean end", (home) => acquit(home.data, new Set([home.path("calm")]))],
+  ])("end with %s, and what counts no more is cleared away", (_, end) => {
+    const home = new Home({ calm })
+    home.strike("calm")
+    home.strike("calm")
+    mark(home, 3)
+    expect(quarantined(home.data)).toHaveLength(1)
+    end(home)
+    expect(quarantined(home.data)).toEqual([])
+    tidy(home.data)
+    expect(home.markers()).toEqual([])
   })
 
   it("that are damaged are passed over", () => {
-    const { data, file } = made()
-    for (const started of [1, 2]) strike(data, file, started)
-    for (const [n, text] of ["", "{", "null", "[]", '{"pid":"x"}', '{"pid":1,"started":1,"culprit":5}'].entries()) writeFileSync(join(directoryOf(data), `9${n}-1.json`), text)
-    expect(quarantined(data)).toHaveLength(1)
+    const home = new Home({ calm })
+    home.strike("calm")
+    home.strike("calm")
+    for (const [n, text] of ["", "{", "null", "[]", '{"pid":"x"}', '{"pid":1,"started":1,"culprit":5}'].entries()) writeFileSync(join(directoryOf(home.data), `9${n}-1.json`), text)
+    expect(quarantined(home.data)).toHaveLength(1)
   })
 })

@@ -100,6 +100,7 @@ describe("what an endpoint refuses", () => {
     ["an empty purse (OpenRouter)", 402, { error: { message: "This request requires more credits", code: 402 } }, {}, { code: "llm.quota" }],
     ["a minute's allowance in tokens", 429, chatError("Rate limit reached for m1 on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000", { type: "tokens", code: "rate_limit_exceeded" }), {}, { code: "llm.rate-limit" }],
     ["more than a minute's allowance", 429, chatError("Request too large for m1 on tokens per min (TPM): Limit 30000, Requested 45000", { type: "tokens", code: "rate_limit_exceeded" }), {}, { code: "llm.overflow" }],
+    ["a minute's allowance (Google)", 429, [{ error: { code: 429, message: "You exceeded your current quota, please check your plan and billing details. Please retry in 34.07s.", status: "RESOURCE_EXHAUSTED" } }], {}, { code: "llm.rate-limit", retryAfter: 34_070 }],
     ["too long (OpenAI)", 400, chatError("This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.", { code: "context_length_exceeded" }), {}, { code: "llm.overflow", retryable: false }],
     ["too long (vLLM)", 400, { object: "error", message: "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens in the messages.", type: "BadRequestError", code: 400 }, {}, { code: "llm.overflow" }],
     ["too long (llama.cpp)", 400, { error: { code: 400, message: "the request exceeds the available context size. try increasing the context size or enable context shift", type: "exceed_context_size_error", n_prompt_tokens: 9000, n_ctx: 4096 } }, {}, { code: "llm.overflow" }],
@@ -125,7 +126,7 @@ describe("what an endpoint refuses", () => {
       expect(failure.message).toContain("acme")
       expect(failure.message).toContain(String(status))
     }
-    expect(cases).toHaveLength(25)
+    expect(cases).toHaveLength(26)
   })
 
   test("a refused credential says what to do about it", async () => {
@@ -137,14 +138,14 @@ describe("what an endpoint refuses", () => {
   test("no secret is in a failure, whatever the endpoint says back, and no query of its URL", async () => {
     const { server, world } = await acme({ entry: { key: "{env:ACME_KEY}", headers: { "x-team-token": "hush-hush" } }, env: { ACME_KEY: "k3y-of-acme-123456" } })
     server.script(
-      answers(401, chatError("Incorrect key: k3y-of-acme-123456, team hush-hush, also sk-abcdefghijklmnop")),
+      answers(401, chatError("Incorrect key: k3y-of-acme-123456, team hush-hush, also sk-abcdefghijklmnop and AIzaSyA1234567890abcdefghijk")),
       answers(500, "Authorization: Bearer k3y-of-acme-123456"),
       streams([`data: ${JSON.stringify({ error: { message: "Bearer abc.def-ghi is wrong" } })}`]),
     )
     for (let n = 0; n < 3; n++) {
       const failure = await world.failure(TURN)
       await world.kernel.settled()
-      for (const text of [JSON.stringify(failure), failure.message, String(failure), JSON.stringify(world.facts)]) expect(text).not.toMatch(/k3y|hush|sk-abc|abc\.def/)
+      for (const text of [JSON.stringify(failure), failure.message, String(failure), JSON.stringify(world.facts)]) expect(text).not.toMatch(/k3y|hush|sk-abc|abc\.def|AIza/)
     }
     const { url } = failureOf(Object.assign(new Error("x"), { name: "AI_APICallError", url: "https://user:pass@host.example/v1/chat?key=secret#part", statusCode: 500 }), { provider: "acme", begun: false, advice: "" })
     expect(url).toBe("https://host.example/v1/chat")
@@ -198,7 +199,7 @@ describe("the way there", () => {
   test("a reset before the answer is the network; a break after it is a cut", async () => {
     const { server, world } = await acme()
     const [first, ...rest] = chatEvents({ says: ["Hello there"] })
-    server.script((exchange) => exchange.cut(), streams([first!, rest[0]!], { then: "cut", gate: () => new Promise((resolve) => setImmediate(resolve)) }))
+    server.script((exchange) => exchange.cut(), streams([first!, rest[0]!], { last: "cut", gate: () => new Promise((resolve) => setImmediate(resolve)) }))
     expect(await world.failure(TURN)).toMatchObject({ code: "llm.network", retryable: true, message: expect.stringContaining("the connection was closed before an answer") })
     expect(await world.failure(TURN)).toMatchObject({ code: "llm.cut", retryable: true, message: expect.stringContaining("acme: the stream broke off") })
   })
@@ -290,7 +291,7 @@ describe("what comes back", () => {
     await soon("the connection is closed", server.turns[0]!.closed)
     second.resolve()
     expect(clock.pending).toBe(0)
-    server.script(streams([], { then: "hang" }))
+    server.script(streams([], { last: "hang" }))
     const silent = world.failure(TURN, { idle: 500 })
     await soon("the request", until(() => server.turns.length === 2))
     await clock.advance(500)
@@ -317,7 +318,7 @@ describe("what comes back", () => {
 describe("who stops it", () => {
   test("an abort ends it at once and closes the connection, before the answer and within it; so does who stops reading", async () => {
     const { server, world } = await acme()
-    const hang = (events: readonly string[]) => streams(events, { then: "hang" })
+    const hang = (events: readonly string[]) => streams(events, { last: "hang" })
     server.script(hang([]), hang(chatEvents({ says: ["Hello there"] }).slice(0, 2)), hang(chatEvents({ says: ["Hello there"] }).slice(0, 2)))
     for (const n of [0, 1]) {
       const stop = new AbortController()
@@ -367,6 +368,28 @@ describe("who speaks", () => {
     expect(await soon("the end", failing)).toMatchObject({ code: "llm.aborted" })
     await world.kernel.settled()
     expect(faults).toHaveLength(2)
+  })
+
+  test("a provider that is taken away in the midst of its stream is closed only after it", async () => {
+    const { world } = await acme()
+    const notes: string[] = []
+    const gate = Promise.withResolvers<void>()
+    await world.kernel.put("mine", { setup(graft) {
+      graft.defer(() => { notes.push("closed") })
+      graft.model.register({ id: "a", provider: "mine" })
+      graft.add("provider", { id: "mine", name: "Mine", ready: true, languageModel: () => ({ doStream: async () => ({ stream: ReadableStream.from((async function* () {
+        yield { type: "text-start", id: "1" }
+        await gate.promise
+        yield { type: "finish", usage: {}, finishReason: { unified: "stop" } }
+      })()) }) }) as never })
+    } }, world.directory)
+    const turn = (async () => { for await (const { type } of world.graft.llm.stream(requestOf({ model: "mine/a" }))) notes.push(type) })()
+    await soon("the first part", until(() => notes.length === 1))
+    await world.kernel.drop("mine", world.directory)
+    gate.resolve()
+    await turn
+    await soon("it is closed", until(() => notes.length === 3))
+    expect(notes).toEqual(["text-start", "finish", "closed"])
   })
 
   test("two vendors at once, and each gets its own key", async () => {

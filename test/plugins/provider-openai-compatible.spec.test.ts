@@ -5,8 +5,8 @@ import { describe, expect, onTestFinished, test } from "vitest"
 import * as v from "valibot"
 import { section } from "../../plugins/provider-openai-compatible/section.ts"
 import { listModels } from "../../plugins/provider-openai-compatible/listing.ts"
-import { chat, chatError } from "../fixtures/vendor-chat.ts"
-import { answers, VendorServer, type Act } from "../fixtures/vendor-server.ts"
+import { chat, chatError, chatEvents } from "../fixtures/vendor-chat.ts"
+import { answers, streams, VendorServer, type Act } from "../fixtures/vendor-server.ts"
 import { assistantOf, openWorld, soon, textOf, toolResult, until, user, type World, type WorldOptions } from "../fixtures/vendor-world.ts"
 
 const list = (...models: (string | object)[]): Act => answers(200, { object: "list", data: models.map((model) => (typeof model === "string" ? { id: model, object: "model", owned_by: "acme" } : model)) })
@@ -127,7 +127,7 @@ describe("the models", () => {
     }
     expect(await learn(answers(200, "<html>", { "content-type": "text/html" }))).toContain("gave no list of models, but text/html; is the URL right? Most end in /v1")
     expect(await learn(answers(200, { models: "none" }))).toContain("gave no list of models")
-    expect(await learn(answers(404, "not found"))).toContain("answered 404")
+    expect(await learn(answers(404, "not found"))).toContain("/v1/models answered 404; is the URL right? Most end in /v1")
     expect(await learn(answers(200, { object: "list", data: [] }))).toEqual([])
     expect(await learn(answers(200, { models: [{ name: "a" }] }))).toEqual([{ id: "a" }])
     expect(await learn(list(...Array.from({ length: 3_000 }, (_, n) => `m${n}`)))).toHaveLength(2_000)
@@ -241,6 +241,19 @@ describe("a conversation", () => {
       { role: "tool", tool_call_id: id, content: "A" },
       { role: "user", content: "And?" },
     ])
+  })
+
+  test("sends what the model thought back where the endpoint wrote it: as reasoning_content, or as reasoning", async () => {
+    const server = await endpoint("m1")
+    const world = await open({ config: acme(server) })
+    const thinking = (field: string) => streams(chatEvents({ says: [{ reasoning: "Let me see." }, "Here."] }).map((event) => event.replace('"reasoning_content"', `"${field}"`)))
+    for (const field of ["reasoning_content", "reasoning"]) {
+      server.script(thinking(field), chat("ok"))
+      const parts = await world.turn({ model: "acme/m1" })
+      expect(textOf(parts, "reasoning-delta")).toBe("Let me see.")
+      await world.turn({ model: "acme/m1", messages: [user("Hello"), assistantOf(parts), user("And?")] })
+      expect(server.turns.at(-1)!.body.messages[1]).toEqual({ role: "assistant", content: "Here.", [field]: "Let me see." })
+    }
   })
 
   test("that another model had part in: its reasoning stays away, and what its provider ran is told in words", async () => {

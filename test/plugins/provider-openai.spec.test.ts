@@ -150,7 +150,7 @@ describe("a failure", () => {
 
   test("of one that is stopped in the middle: the abort closes the connection", async () => {
     const { server, world } = await open()
-    server.script(streams(openaiEvents({ says: ["Hello there"] }).slice(0, 6), { then: "hang" }))
+    server.script(streams(openaiEvents({ says: ["Hello there"] }).slice(0, 6), { last: "hang" }))
     const stop = new AbortController()
     const failing = world.failure({ model: MODEL }, { signal: stop.signal })
     await world.next("llm.requested")

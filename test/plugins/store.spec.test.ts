@@ -123,6 +123,7 @@ test("a work is synchronous, its transaction ends with it, and what only reads c
   expect(() => escaped.tx.run("INSERT INTO thing (n) VALUES (2)")).toThrow(/has ended/)
   await expect(store.get("INSERT INTO thing (n) VALUES (3) RETURNING n")).rejects.toMatchObject({ code: "store.sql" })
   await expect(store.all("SELECT * FROM nowhere")).rejects.toMatchObject({ code: "store.sql", message: expect.stringMatching(/no such table: nowhere.*SELECT \* FROM nowhere/) as string })
+  for (const params of [[{}], [1, 2, 3], [true]]) await expect(store.get("SELECT ? AS x", params as never)).rejects.toMatchObject({ code: "store.sql" })
   expect(await numbers(opened)).toEqual([])
 })
 

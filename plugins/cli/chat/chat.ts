@@ -4,16 +4,17 @@ import { join } from "node:path"
 import { locationOf, type Graft } from "graft"
 import { paths } from "../../lib/paths.ts"
 import { parse, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand, Terminal } from "../contract.ts"
+import type { Terminal, Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { setFlags } from "../flags.ts"
 import { loadHistory } from "../history.ts"
 import { comeUp, demoNotice, notices } from "../notices.ts"
-import { closeScreen, type Screen, type Talk } from "../screen.ts"
+import type { Screen, Talk } from "../screen.ts"
 import { chooseSession } from "../session.ts"
 import { Conversation, type Away, type Place } from "./conversation.ts"
 import { Drawn } from "./drawn.ts"
 import { emptyLine } from "./editor.ts"
+import { addFace } from "./face.ts"
 import { Plain } from "./plain.ts"
 import { lastWords } from "./recall.ts"
 
@@ -28,9 +29,7 @@ const OPTIONS = {
 } as const satisfies Options
 type Flags = ReturnType<typeof parse<typeof OPTIONS>>["values"]
 
-export const chat = (graft: Graft<Away>, screen: Screen): Subcommand => ({
-  name: "chat",
-  summary: "A conversation in this directory: what graft alone does in a terminal",
+export const chat = (graft: Graft<Away>, screen: Screen): Work => ({
   usage: usageOf("graft [chat] [options]", OPTIONS, "Lines that come through a pipe are prompts, one after the other.\nIn the conversation /help says what can be typed."),
   async run(argv, terminal) {
     const { values } = parse(argv, OPTIONS)
@@ -59,18 +58,13 @@ export const chat = (graft: Graft<Away>, screen: Screen): Subcommand => ({
   },
 })
 
-/** Also for the generation that takes over an open conversation. */
-export function addFace(graft: Graft<Away>, { answers }: Talk): void {
-  graft.add("face", { id: "cli", answers })
-}
-
 const historyFile = (graft: Graft<Away>): string => join(paths(graft.kernel.host.dataDir).data, "history")
 
 const newTalk = (graft: Graft<Away>, { model }: Flags, { interactive }: Terminal): Talk => ({
   answers: interactive, cursor: 0, since: 0, line: emptyLine(), history: interactive ? loadHistory(historyFile(graft)) : [], ...(model && { model }),
 })
 
-async function greet({ graft, project, location, directory }: Place, conversation: Conversation, flags: Flags): Promise<void> {
+async function greet({ graft, project, location, directory, interactive }: Place, conversation: Conversation, flags: Flags): Promise<void> {
   await comeUp(graft)
   // This plugin was away, and is back.
   const away = graft.state.value.session
@@ -78,7 +72,7 @@ async function greet({ graft, project, location, directory }: Place, conversatio
   const model = await project.model.resolve(old?.model ?? flags.model)
   conversation.line(`graft ${graft.kernel.version} · ${model.ref} · ${directory.replace(homedir(), "~")} · /help`, "bold")
   const demo = await demoNotice(project, flags.model)
-  for (const notice of [...(demo ? [demo] : []), ...(await notices(graft, location))]) conversation.line(notice, "yellow")
+  for (const notice of [...(demo ? [demo] : []), ...(await notices(graft, location, interactive))]) conversation.line(notice, "yellow")
   if (!old) return
   for (const { text, style } of await lastWords(graft, old.id)) conversation.line(text, style)
   await conversation.open(old.id)

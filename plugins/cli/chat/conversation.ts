@@ -34,6 +34,8 @@ export class Conversation implements Hearer {
   readonly #notes: Notes
   readonly #surface: Surface
   readonly #asked = new Set<string>()
+  /** Who waits for a call to be shown. */
+  readonly #calls = new Map<string, () => void>()
   /** Those that are on the screen, or next. */
   readonly #questions = new Map<string, Question>()
   readonly #removers: (() => void)[] = []
@@ -95,7 +97,7 @@ export class Conversation implements Hearer {
     for (const event of NOTED) on(event as "plugin.loaded", (payload, meta) => { if (meta.location === undefined || meta.location === location) this.#notes.add(event, payload) })
   }
 
-  get #view(): View { return (this.#screen.view ??= newView(this.talk.session ?? "", { live: this.place.interactive, thinking: this.place.interactive, starts: !this.#surface.shows })) }
+  get #view(): View { return (this.#screen.view ??= newView(this.talk.session ?? "", { live: this.place.interactive, thinking: this.place.interactive, starts: !this.#surface.shows, together: true })) }
 
   /** Follows a session from an event on. */
   async open(session: string, after?: number): Promise<void> {
@@ -108,7 +110,7 @@ export class Conversation implements Hearer {
     this.#tail = new Tail(this.#graft, session, this.talk.cursor, ({ seq, type, data }) => {
       this.talk.cursor = seq
       this.#surface.say(show(this.#view, type, data))
-      this.#follow(type)
+      this.#follow(type, data)
     })
     if (known.status === "running" || known.status === "waiting") this.#await()
   }
@@ -122,7 +124,8 @@ export class Conversation implements Hearer {
     this.#graft.state.update((away) => { delete away.session })
   }
 
-  #follow(type: string): void {
+  #follow(type: string, data: unknown): void {
+    if (type === "tool.called") this.#calls.get((data as { call: string }).call)?.()
     if (type === "message.settled" || type === "tool.called") this.#streaming = false
     this.#surface.refresh()
   }
@@ -152,7 +155,7 @@ export class Conversation implements Hearer {
     const [question] = this.#questions.values()
     if (question) return this.#answer(question, text)
     if (text.trim() === "") return
-    if (this.place.interactive) this.line(`${this.#waiting ? "" : "\n"}${this.#waiting ? "»" : "›"} ${text.replaceAll("\n", "\n  ")}`, "bold")
+    if (this.#surface.shows) this.line(`${this.#waiting ? "" : "\n"}${this.#waiting ? "»" : "›"} ${text.replaceAll("\n", "\n  ")}`, "bold")
     const command = commandOf(text)
     await (command ? command(this) : this.#prompt(text))
   }
@@ -220,19 +223,23 @@ export class Conversation implements Hearer {
   #ask(question: Question): void {
     if (this.#asked.has(question.id)) return
     this.#asked.add(question.id)
-    void this.#caughtUp().finally(() => {
+    void this.#called(question).finally(() => {
       if (!this.#asked.has(question.id)) return
       this.#questions.set(question.id, question)
       if (this.#questions.size === 1) this.#pose(question)
     })
   }
 
-  async #caughtUp(): Promise<void> {
-    const head = this.talk.session && (await this.#graft.eventlog.head(this.talk.session))
-    if (!head || !this.#tail) return
-    const late = Promise.withResolvers<void>()
-    const cancel = this.#graft.timeout(CATCH_UP, () => late.resolve())
-    await Promise.race([this.#tail.reached(head.seq), late.promise]).finally(cancel)
+  /** The call that is asked about stands in the log behind what the model said before it. */
+  async #called(question: Question): Promise<void> {
+    const { call, session } = question.kind === "permission" ? question.ask : {}
+    if (call === undefined || session !== this.talk.session || this.#view.calls.has(call)) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#calls.set(call, resolve)
+    const cancel = this.#graft.timeout(CATCH_UP, resolve)
+    await promise
+    cancel()
+    this.#calls.delete(call)
   }
 
   #pose(question: Question): void {

@@ -1,10 +1,9 @@
 /** The conversation on a terminal that can move its cursor: a page above, one line being typed below. */
 import type { ReadStream } from "node:tty"
-import { stripVTControlCharacters } from "node:util"
 import type { Style, Terminal } from "../contract.ts"
 import { remember } from "../history.ts"
 import type { Talk } from "../screen.ts"
-import { clip } from "../table.ts"
+import { clip, harmless } from "../table.ts"
 import type { Piece } from "../view.ts"
 import { emptyLine, press, type Act } from "./editor.ts"
 import { openKeyboard, type Keyboard } from "./keyboard.ts"
@@ -43,7 +42,7 @@ export class Drawn implements Surface {
 
   say(pieces: readonly Piece[]): void {
     for (const { text, style } of pieces) {
-      const plain = stripVTControlCharacters(text).replaceAll("\t", "    ").replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, "")
+      const plain = harmless(text).replaceAll("\t", "    ")
       if (plain === "") continue
       this.#pending.push({ text: plain, paint: style ? (part) => this.#terminal.paint(style, part) : String })
       this.#fresh = plain.endsWith("\n")

@@ -8,6 +8,7 @@ export type Act = "submit" | "interrupt" | "leave" | "suspend" | "wipe" | "compl
 export const emptyLine = (): Line => ({ text: "", at: 0, back: 0, draft: "", pasting: false })
 /** Characters; a paste beyond is cut. */
 const MOST = 1_000_000
+const VISIBLE = /^\P{Cc}+$/u
 
 /** `history` is newest first. */
 export function press(line: Line, key: Key, history: readonly string[]): { line: Line; act?: Act } {
@@ -21,7 +22,7 @@ export function press(line: Line, key: Key, history: readonly string[]): { line:
   const edit = EDITS[`${key.ctrl ? "ctrl-" : ""}${key.meta ? "meta-" : ""}${key.name ?? ""}`]
   if (edit) return { line: edit(line, history) }
   const text = key.sequence ?? ""
-  return { line: key.ctrl || key.meta || !/^[^\u0000-\u001f\u007f]+$/.test(text) ? line : insert(line, text) }
+  return { line: key.ctrl || key.meta || !VISIBLE.test(text) ? line : insert(line, text) }
 }
 
 const isReturn = ({ name }: Key): boolean => name === "return" || name === "enter"
@@ -36,7 +37,7 @@ function actOf(line: Line, key: Key): Act | undefined {
 const CONTROLS: Readonly<Record<string, Act>> = { c: "interrupt", z: "suspend", l: "wipe" }
 
 /** Within a paste nothing is a command: rows stay rows, and what cannot be seen is left out. */
-const pasted = ({ name, sequence = "" }: Key): string => (name === "return" || name === "enter" ? "\n" : name === "tab" ? "\t" : /^[^\u0000-\u001f\u007f]+$/.test(sequence) ? sequence : "")
+const pasted = ({ name, sequence = "" }: Key): string => (name === "return" || name === "enter" ? "\n" : name === "tab" ? "\t" : VISIBLE.test(sequence) ? sequence : "")
 
 function insert(line: Line, text: string): Line {
   if (line.text.length + text.length > MOST) return line

@@ -1,7 +1,7 @@
 /** The conversation as plain lines: for pipes, and for terminals on which no cursor may move. */
-import { stripVTControlCharacters } from "node:util"
 import type { Terminal } from "../contract.ts"
 import type { Talk } from "../screen.ts"
+import { harmless } from "../table.ts"
 import type { Piece } from "../view.ts"
 import { openLines, type Lines } from "./lines.ts"
 import type { Hearer, Surface } from "./surface.ts"
@@ -26,7 +26,7 @@ export class Plain implements Surface {
 
   say(pieces: readonly Piece[]): void {
     for (const { text, style } of pieces) {
-      const plain = this.#terminal.interactive ? stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "") : text
+      const plain = this.#terminal.interactive ? harmless(text) : text
       if (plain === "") continue
       if (this.#asked && !this.#fresh) this.#terminal.out("\n")
       this.#asked = ""

@@ -2,15 +2,13 @@
 import type { Graft } from "graft"
 import { near } from "../../lib/near.ts"
 import { choose, parse, UsageError, usageOf } from "../arguments.ts"
-import type { Subcommand, Terminal } from "../contract.ts"
+import type { Terminal, Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { comeUp } from "../notices.ts"
 import { readPrompt } from "../stdin.ts"
 import { table } from "../table.ts"
 
-export const auth = (graft: Graft): Subcommand => ({
-  name: "auth",
-  summary: "Log in to a provider, log out, list",
+export const auth = (graft: Graft): Work => ({
   usage: usageOf("graft auth login|logout|list [provider]", {}, "login reads the key from the terminal, unseen, or from stdin: graft auth login anthropic < key.txt"),
   async run(argv, terminal) {
     const { positionals: [verb, provider] } = parse(argv, {})

@@ -2,18 +2,17 @@
 import { locationOf, type Graft } from "graft"
 import type { Origin } from "../../config/contract.ts"
 import { choose, parse, UsageError, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 
 const OPTIONS = { project: { type: "boolean", about: "write the project's config instead of the user's" } } as const satisfies Options
 
-export const config = (graft: Graft): Subcommand => ({
-  name: "config",
-  summary: "Explain, read and change the configuration",
-  usage: usageOf("graft config explain|get|set <path> [value]", OPTIONS, 'A value is JSON, or else taken as text: graft config set model "demo/demo". Layers: defaults < user < project < environment < flags.'),
+export const config = (graft: Graft): Work => ({
+  usage: usageOf("graft config explain|get|set <path> [value] | schema", OPTIONS, 'A value is JSON, or else taken as text: graft config set model "demo/demo". schema prints the JSON Schema of the file, for an editor.\nLayers: defaults < user < project < environment < flags.'),
   async run(argv, terminal) {
     const { values, positionals: [verb, path, value] } = parse(argv, OPTIONS)
-    const action = choose(verb, ["explain", "get", "set"], "action")
+    const action = choose(verb, ["explain", "get", "set", "schema"], "action")
+    if (action === "schema") return terminal.out(`${JSON.stringify(await graft.config.schema(), null, 2)}\n`), EXIT.done
     if (!path) throw new UsageError(`say which path: graft config ${action} <path>`)
     const location = locationOf(terminal.directory)
     if (action === "set") {

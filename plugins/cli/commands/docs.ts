@@ -4,13 +4,11 @@ import { dirname, join } from "node:path"
 import type { Graft } from "graft"
 import { near } from "../../lib/near.ts"
 import { parse, UsageError, usageOf } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { table } from "../table.ts"
 
-export const docs = (graft: Graft): Subcommand => ({
-  name: "docs",
-  summary: "Read the guides: of Graft, of the kernel, of a plugin",
+export const docs = (graft: Graft): Work => ({
   usage: usageOf("graft docs [topic]", {}, "Without a topic it lists them."),
   async run(argv, terminal) {
     const { positionals: [topic] } = parse(argv, {})

@@ -1,7 +1,7 @@
 /** `graft events`: what a running instance says, as it says it, from a second terminal. */
 import { locationOf, type Graft } from "graft"
 import { parse, UsageError, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { eventLine, isBad } from "../facts.ts"
 import { orMoved } from "../moved.ts"
@@ -13,9 +13,7 @@ const OPTIONS = {
   pid: { type: "string", value: "number", about: "of this instance (default: the newest)" },
 } as const satisfies Options
 
-export const events = (graft: Graft): Subcommand => ({
-  name: "events",
-  summary: "Follow what a running instance does",
+export const events = (graft: Graft): Work => ({
   usage: usageOf("graft events [name | noun.*]… [options]", OPTIONS, "e.g. graft events 'plugin.*' 'model.*'. Ends when the instance ends, or with Ctrl-C."),
   async run(argv, terminal) {
     const { values, positionals } = parse(argv, OPTIONS)

@@ -2,7 +2,7 @@
 import type { Graft } from "graft"
 import type { Model } from "../../model/contract.ts"
 import { parse, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { comeUp } from "../notices.ts"
 import { table, tokens } from "../table.ts"
@@ -13,9 +13,7 @@ const OPTIONS = {
   json: { type: "boolean", about: "one JSON object a line" },
 } as const satisfies Options
 
-export const models = (graft: Graft): Subcommand => ({
-  name: "models",
-  summary: "The models that can be used in this project",
+export const models = (graft: Graft): Work => ({
   usage: usageOf("graft models [query] [options]", OPTIONS, "The query is looked for in ids, names and families."),
   async run(argv, terminal) {
     const { values, positionals } = parse(argv, OPTIONS)

@@ -2,15 +2,13 @@
 import type { Graft } from "graft"
 import { paths as findPaths } from "../../lib/paths.ts"
 import { parse, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { table } from "../table.ts"
 
 const OPTIONS = { json: { type: "boolean", about: "one JSON object" } } as const satisfies Options
 
-export const paths = (graft: Graft): Subcommand => ({
-  name: "paths",
-  summary: "Where config, data, cache, logs and sockets are",
+export const paths = (graft: Graft): Work => ({
   usage: usageOf("graft paths [--json]", OPTIONS, "GRAFT_HOME puts all of it below one directory; else the XDG base directories hold."),
   async run(argv, terminal) {
     const { values } = parse(argv, OPTIONS)

@@ -3,7 +3,7 @@ import { locationOf, messageOf, type Graft } from "graft"
 import type { StoredEvent } from "../../eventlog/contract.ts"
 import type { Ended } from "../../session/contract.ts"
 import { choose, parse, UsageError, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand, Terminal } from "../contract.ts"
+import type { Terminal, Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { explain, summary } from "../ending.ts"
 import { orMoved } from "../moved.ts"
@@ -13,7 +13,7 @@ import { put, type Errand, type Screen } from "../screen.ts"
 import { chooseSession } from "../session.ts"
 import { readPrompt } from "../stdin.ts"
 import { Tail } from "../tail.ts"
-import { endLine, newView, show } from "../view.ts"
+import { endLine, newView, show, showDelta } from "../view.ts"
 
 /** Milliseconds that an interrupted session gets to write down where it stands. */
 const GRACE = 5_000
@@ -43,9 +43,7 @@ exit codes: 0 done · 1 failed · 2 usage · 3 needs permission (the rule is nam
 
 type Flags = ReturnType<typeof parse<typeof OPTIONS>>["values"]
 
-export const run = (graft: Graft, screen: Screen): Subcommand => ({
-  name: "run",
-  summary: "One prompt, answered: for scripts and one-off questions",
+export const run = (graft: Graft, screen: Screen): Work => ({
   usage: usageOf('graft run [options] "<prompt>"', OPTIONS, NOTES),
   async run(argv, terminal) {
     const { values, positionals } = parse(argv, OPTIONS)
@@ -86,7 +84,7 @@ async function begin(graft: Graft, flags: Flags, positionals: readonly string[],
   if (!quiet) for (const notice of [...(demo ? [demo] : []), ...(await notices(graft, location))]) terminal.err(terminal.paint("yellow", `${notice}\n`))
   const { session, fresh } = await chooseSession(graft, terminal.directory, location, flags)
   const after = fresh ? 0 : ((await graft.eventlog.head(session.id))?.seq ?? 0)
-  screen.view = newView(session.id, { live: terminal.together, quiet })
+  screen.view = newView(session.id, { live: terminal.together, together: terminal.together, quiet })
   terminal.signal.throwIfAborted()
   if (prompt === undefined) await graft.session.run(session.id)
   else await graft.session.prompt({ session: session.id, text: prompt })
@@ -115,6 +113,7 @@ async function finish(graft: Graft, errand: Errand, terminal: Terminal, screen: 
     if (hear) hear(event)
     else put(screen, pieces)
   })
+  const hush = terminal.together ? graft.on("message.part.delta", (delta) => { if (delta.session === errand.session) put(screen, showDelta(view, delta)) }) : () => {}
   const bounded = late(terminal.signal, errand.session)
   const interrupt = () => void graft.session.interrupt(errand.session, "interrupted").catch(() => {})
   if (terminal.signal.aborted) interrupt()
@@ -127,6 +126,7 @@ async function finish(graft: Graft, errand: Errand, terminal: Terminal, screen: 
     return ended
   } finally {
     tail.stop()
+    hush()
     terminal.signal.removeEventListener("abort", interrupt)
   }
 }

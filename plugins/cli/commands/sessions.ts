@@ -1,7 +1,7 @@
 /** `graft sessions`: what was talked about here. */
 import { locationOf, type Graft } from "graft"
 import { choose, parse, UsageError, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { ago, count, oneLine, table } from "../table.ts"
 
@@ -11,9 +11,7 @@ const OPTIONS = {
   json: { type: "boolean", about: "one JSON object a line" },
 } as const satisfies Options
 
-export const sessions = (graft: Graft): Subcommand => ({
-  name: "sessions",
-  summary: "The sessions of this project",
+export const sessions = (graft: Graft): Work => ({
   usage: usageOf("graft sessions [list] [options]", OPTIONS, "graft run --session <id> goes on with one."),
   async run(argv, terminal) {
     const { values, positionals: [verb = "list"] } = parse(argv, OPTIONS)

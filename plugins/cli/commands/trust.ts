@@ -3,12 +3,10 @@ import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { locationOf, type Graft } from "graft"
 import { choose, parse, usageOf } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 
-export const trust = (graft: Graft): Subcommand => ({
-  name: "trust",
-  summary: "Let this project's own plugins run, or no longer",
+export const trust = (graft: Graft): Work => ({
   usage: usageOf("graft trust [show|allow|revoke]", {}, "A project's plugins (.graft/plugins) are not run, nor even compiled, before you say so. graft run --trust says so once."),
   async run(argv, terminal) {
     const { positionals: [verb = "show"] } = parse(argv, {})

@@ -1,13 +1,11 @@
 /** `graft why model <id> [field]`: who set a value, and what it was before. */
 import type { Graft } from "graft"
 import { choose, parse, UsageError, usageOf } from "../arguments.ts"
-import type { Subcommand } from "../contract.ts"
+import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { comeUp } from "../notices.ts"
 
-export const why = (graft: Graft): Subcommand => ({
-  name: "why",
-  summary: "Which plugin set a value, and what it was before",
+export const why = (graft: Graft): Work => ({
   usage: usageOf("graft why model <provider/id> [field]", {}, "e.g. graft why model anthropic/claude-sonnet-4 limits.context"),
   async run(argv, terminal) {
     const { positionals: [noun, ref, field] } = parse(argv, {})

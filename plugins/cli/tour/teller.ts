@@ -1,10 +1,9 @@
 /** What the tour shows: its own words, what is said in the conversation, and each event with its time. */
-import { stripVTControlCharacters } from "node:util"
 import type { Told } from "../../server/contract.ts"
 import type { Style, Terminal } from "../contract.ts"
 import { advance, wrap } from "../chat/width.ts"
 import { isBad, say } from "../facts.ts"
-import { clip } from "../table.ts"
+import { clip, harmless } from "../table.ts"
 import { newView, show, showDelta, type Piece, type View } from "../view.ts"
 
 const INDENT = "   "
@@ -34,18 +33,18 @@ export class Teller {
   }
 
   scene(number: number, text: string): void {
-    this.#fresh()
+    this.rest()
     this.#terminal.out(`\n${this.#terminal.paint("bold", ` ${number} ${wrap(text, this.#width, 0).replaceAll("\n", `\n${INDENT}`)}`)}\n`)
   }
 
   line(text: string, style?: Style): void {
-    this.#fresh()
+    this.rest()
     this.#write(`${text}\n`, style)
   }
 
   /** Source text as it stands, not wrapped. */
   code(text: string): void {
-    this.#fresh()
+    this.rest()
     for (const row of text.split("\n")) this.#terminal.out(`${INDENT}${this.#terminal.paint("dim", clip(`│ ${row}`, this.#width))}\n`)
   }
 
@@ -66,24 +65,20 @@ export class Teller {
   /** Durable events are the truth, deltas run ahead of them. */
   hear(session: string, { event, payload }: Told): void {
     if ((payload as { session?: unknown } | null)?.session !== session) return
-    this.#view ??= newView(session, { live: true })
+    this.#view ??= newView(session, { live: true, together: true })
     if (event === "message.part.delta") this.#put(showDelta(this.#view, payload as Parameters<typeof showDelta>[1]))
     else this.#put(show(this.#view, event, (payload as { data?: unknown }).data))
   }
 
   #put(pieces: readonly Piece[]): void {
-    for (const { to, text, style } of pieces) {
-      if (to === "err") this.#fresh()
-      this.#write(stripVTControlCharacters(text), style)
-    }
+    for (const { text, style } of pieces) this.#write(harmless(text), style)
   }
 
   /** Whatever comes next begins a row. */
-  rest(): void { this.#fresh() }
-
-  #fresh(): void {
+  rest(): void {
     if (this.#column > 0) this.#terminal.out("\n")
     this.#column = 0
+    if (this.#view) this.#view.fresh = true
   }
 
   #write(text: string, style?: Style): void {

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises"
 import type { Graft } from "graft"
 import type { Told } from "../../server/contract.ts"
 import { parse, usageOf, type Options } from "../arguments.ts"
-import type { Subcommand, Terminal } from "../contract.ts"
+import type { Terminal, Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { duration } from "../table.ts"
 import { openEndpoint } from "./endpoint.ts"
@@ -14,12 +14,11 @@ import { Teller } from "./teller.ts"
 
 const OPTIONS = { fast: { type: "boolean", about: "without the pauses" } } as const satisfies Options
 
+const FILES: ReadonlySet<string> = new Set(["dice.ts", "hearth.ts"])
 /** What the viewer is told of: the rest happens as well. */
 const SHOWN = /^(plugin\.(?!logged)|tool\.(added|updated|removed)$|model\.(?!resolve)|provider\.(added|updated|removed)$|kernel\.fault$)/
 
-export const tour = (graft: Graft): Subcommand => ({
-  name: "tour",
-  summary: "A minute of hot reload, by itself, in a temporary home",
+export const tour = (graft: Graft): Work => ({
   usage: usageOf("graft tour [--fast]", OPTIONS, "Nothing of yours is read or changed, and nothing is connected to."),
   async run(argv, terminal) {
     const { values } = parse(argv, OPTIONS)
@@ -123,7 +122,7 @@ class Tour {
     await this.#call("session", "update", this.#session, { model: "demo/demo" })
     const since = this.#stage.told.length
     this.#teller.saved("dice.ts and hearth.ts are gone")
-    for (const file of ["dice.ts", "hearth.ts"]) rmSync(join(this.#stage.plugins, file))
+    for (const file of FILES) rmSync(join(this.#stage.plugins, file))
     for (const event of ["tool.removed", "model.removed", "provider.removed"]) await this.#stage.until((told) => told.event === event, since)
     await this.#pause(1)
     await this.#ask('use dice {"sides": 20}')
@@ -134,7 +133,8 @@ class Tour {
   #says(text: string): void { this.#teller.scene(++this.#scene, text) }
 
   #hear(told: Told): void {
-    if (SHOWN.test(told.event) && this.#scene > 1) this.#teller.event(told)
+    const { plugin } = told.payload as { plugin?: string }
+    if (SHOWN.test(told.event) && this.#scene > 1 && (plugin === undefined || FILES.has(`${plugin}.ts`))) this.#teller.event(told)
     else this.#teller.hear(this.#session, told)
   }
 

@@ -1,5 +1,7 @@
 /** `graft plugin reload`, `undo`, `disable` and `enable`: each says what came of it, and fails when it did. */
 import type { Graft, PluginView } from "graft"
+import { paths } from "../../../lib/paths.ts"
+import { lift } from "../../../lib/quarantine.ts"
 import type { Asked } from "./plugin.ts"
 import type { Terminal } from "../../contract.ts"
 import { EXIT } from "../../dispatch.ts"
@@ -44,6 +46,8 @@ export const enable = ({ graft, terminal, id }: Asked): Promise<number> => set(g
 
 /** In the user's config, so that it holds for what runs now (the config is hot) and for what runs next. */
 async function set(graft: Graft, terminal: Terminal, id: string, on: boolean): Promise<number> {
+  const pardoned = on && lift(paths(graft.kernel.host.dataDir).data, id)
+  if (pardoned) terminal.out(`${id} is let in again: what was held against it is forgotten\n`)
   {
     using kernel = await inspection(graft, terminal.directory)
     if (!on) await known(kernel, id)
@@ -51,7 +55,10 @@ async function set(graft: Graft, terminal: Terminal, id: string, on: boolean): P
   const path = `plugins.${id}`
   const { winner } = await graft.config.explain(path)
   const layers = winner?.value !== null && typeof winner?.value === "object" ? winner : undefined
-  if (on && winner?.value !== false) return terminal.out(`${id} is not disabled\n`), EXIT.done
+  if (on && winner?.value !== false) {
+    if (!pardoned) terminal.out(`${id} is not disabled\n`)
+    return EXIT.done
+  }
   if (!on && layers?.layer === "user") {
     terminal.err(`${path} has options in ${layers.file}:${layers.line}, which "false" in its place would delete: comment them out there and write false\n`)
     return EXIT.failed

@@ -1,7 +1,7 @@
 /** `graft plugin`: what is live, why something is not, and the levers. They act on the newest running instance, if there is one. */
 import type { Graft } from "graft"
 import { choose, parse, UsageError, usageOf, type Options } from "../../arguments.ts"
-import type { Subcommand, Terminal } from "../../contract.ts"
+import type { Terminal, Work } from "../../contract.ts"
 import { disable, enable, reload, undo } from "./levers.ts"
 import { create } from "./new.ts"
 import { inspect, list, logs } from "./views.ts"
@@ -27,9 +27,7 @@ const VERBS: Record<string, { run: Verb; id: "needed" | "optional" | "none" }> =
   enable: { run: enable, id: "needed" },
 }
 
-export const plugin = (graft: Graft): Subcommand => ({
-  name: "plugin",
-  summary: "List, inspect, make and steer plugins",
+export const plugin = (graft: Graft): Work => ({
   usage: usageOf("graft plugin <verb> [name] [options]", OPTIONS, `
   list                what is live, and why the rest is not
   inspect <name>      everything about one: its files, services, events, generations, last transactions
