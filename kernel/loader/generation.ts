@@ -23,7 +23,7 @@ export class Generation implements Owner {
   options: unknown
   readonly since: number
   state: GenerationState = "staged"
-  /** Inside its own commit: what it emits is told only when the commit stands. */
+  /** Inside its own commit: what it tells, adds and starts has to wait until the commit stands. */
   committing = false
   /** Services that setup called or declared: when one is gone for good, this plugin waits. */
   readonly observed: Set<string>
@@ -112,7 +112,7 @@ export class Generation implements Owner {
     this.rows.set(slot, rows)
     edit(rows)
     this.#changed()
-    if (this.state === "live") this.unit.kernel.tellRows(this.realm, before, [...rows.values()])
+    if (this.state === "live" && !this.committing) this.unit.kernel.tellRows(this.realm, before, [...rows.values()])
   }
 
   /** Every row, for the difference that a commit makes. */
@@ -143,7 +143,7 @@ export class Generation implements Owner {
   /** Starts now when live, at commit when staged. */
   arm(start: () => void): Remove {
     this.open("a timer or fork")
-    if (this.state === "live") start()
+    if (this.state === "live" && !this.committing) start()
     else this.#arms.add(start)
     return () => void this.#arms.delete(start)
   }

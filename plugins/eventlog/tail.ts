@@ -55,14 +55,14 @@ export class Tails {
         }
         cursor = next
         if (events.length > 0 && events.at(-1)!.seq < head) continue
-        bell ??= await this.#join(aggregate)
-        await bell.rung(stop)
+        if (bell) await bell.rung(stop)
+        else bell = await this.#join(aggregate)
         if (left.aborted) return
         if (retiring.aborted) throw new Moved()
       }
     } finally {
       await bell?.leave()
-      if (bell) this.#foreign.leave()
+      
     }
   }
 

@@ -15,13 +15,16 @@ export function near(word: string, candidates: Iterable<string>, limit = 3): str
   return close.sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1)).slice(0, limit).map(({ candidate }) => candidate)
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Insertions, deletions, substitutions, and swaps of two neighbours (optimal string alignment), one row at a time. */
 function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  let [before, previous]: number[][] = [[], Array.from({ length: b.length + 1 }, (_, index) => index)]
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
-    for (let j = 1; j <= b.length; j++) row[j] = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-    previous = row
+    for (let j = 1; j <= b.length; j++) {
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before![j - 2]! + 1 : Infinity
+      row[j] = Math.min(previous![j]! + 1, row[j - 1]! + 1, previous![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1), swapped)
+    }
+    ;[before, previous] = [previous!, row]
   }
-  return previous[b.length]!
+  return previous![b.length]!
 }

@@ -97,6 +97,22 @@ describe("L3 Rollback purity", () => {
     const still = (view: typeof before) => JSON.parse(JSON.stringify(view, (key, value: unknown) => (["leases", "calls"].includes(key) ? undefined : value))) as unknown
     expect(still(during)).toEqual(still(before))
   })
+
+  it("what a commit does that is then taken back was never seen; what one that stands does is seen once", async () => {
+    await using lab = new Lab()
+    await lab.put("reader", (graft) => { graft.all("thing").onChange(({ added }) => lab.note(`added ${added.map(({ key }) => key).join()}`)); graft.on("law.told", ({ by }) => lab.note(`told by ${by}`)) })
+    const version = (fails: boolean): Plugin["setup"] => (graft) => graft.onCommit(() => {
+      graft.add("thing", { name: `${graft.gen}` })
+      graft.emit("law.told", { by: graft.gen })
+      graft.fork(async () => lab.note(`${graft.gen} forks`))
+      graft.timeout(1, () => lab.note(`${graft.gen} ticks`))
+      if (fails) throw new Error("no")
+    })
+    for (const fails of [true, false, true]) await lab.put("a", version(fails))
+    await lab.clock.advance(10)
+    await lab.kernel.settled()
+    expect({ notes: lab.notes.toSorted(), rows: [...lab.graft.all("thing")] }).toEqual({ notes: ["1 forks", "1 ticks", "added 1", "told by 1"], rows: [{ name: "1" }] })
+  })
 })
 
 describe("L4 No delivery after close", () => {
