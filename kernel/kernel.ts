@@ -308,7 +308,6 @@ export class Kernel {
   busy(delta: 1 | -1): void {
     this.#busy += delta
     if (this.#busy > 0) return
-    this.arrivals.check()
     this.#idle?.resolve()
     this.#idle = undefined
   }

@@ -57,7 +57,7 @@ const wakes = new Set<() => void>()
 async function until(holds: () => boolean, what: string): Promise<void> {
   if (holds()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(() => reject(new Error(`${what} did not happen; last told: ${told.slice(-12).map(({ event }) => event).join(", ")}`)), 6_000)
+  const timer = setTimeout(() => reject(new Error(`${what} did not happen; last told: ${told.slice(-12).map(({ event }) => event).join(", ")}`)), 15_000)
   const look = () => { if (holds()) resolve() }
   wakes.add(look)
   await promise.finally(() => (clearTimeout(timer), wakes.delete(look)))

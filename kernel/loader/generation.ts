@@ -275,21 +275,21 @@ export class Generation implements Owner {
   /** Out of the table already: stop timers, serve out the leases, abort, close. Never throws. */
   async retire(force: Promise<void>): Promise<void> {
     this.state = "retiring"
-    const { clock } = this.unit.kernel
     for (const cancel of this.timers) cancel()
     this.timers.clear()
     this.#retiring.abort()
-    const served = this.#until(() => this.leases === 0, BOUNDS.drain).then(() => this.#until(() => this.#leases.stream === 0, BOUNDS.stream - BOUNDS.drain))
-    await Promise.race([force, served])
+    await this.#until(() => this.leases === 0, BOUNDS.drain, force)
+    await this.#until(() => this.#leases.stream === 0, BOUNDS.stream - BOUNDS.drain, force)
     this.#work.abort()
     await this.#until(() => this.leases === 0, BOUNDS.grace)
     await this.close()
   }
 
-  async #until(done: () => boolean, milliseconds: number): Promise<void> {
-    if (done()) return
+  async #until(done: () => boolean, milliseconds: number, force?: Promise<void>): Promise<void> {
     const wait = Promise.withResolvers<void>()
-    this.#released = () => { if (done()) wait.resolve() }
+    this.#released = () => { if (done() || this.state === "closed") wait.resolve() }
+    this.#released()
+    void force?.then(wait.resolve)
     await within(this.unit.kernel.clock, milliseconds, "drain", wait.promise).catch(() => {})
   }
 
@@ -298,6 +298,7 @@ export class Generation implements Owner {
 
   async #close(): Promise<void> {
     this.state = "closed"
+    this.released()
     const { clock } = this.unit.kernel
     this.#work.abort()
     this.#retiring.abort()

@@ -4,7 +4,9 @@ import { KernelError } from "../errors.ts"
 import type { Generation } from "./generation.ts"
 import type { Unit } from "./unit.ts"
 
-interface Entry { name: string; key: string; resource: Promise<unknown>; release: (resource: never) => void | Promise<void>; holders: Set<Generation>; /** It waits for a commit that may never come. */ abandon?: () => void }
+type Release = (resource: never) => void | Promise<void>
+/** Each holder brings its own way to release: that of the last one counts. `abandon`: it waits for a commit that may never come. */
+interface Entry { id: string; name: string; key: string; resource: Promise<unknown>; holders: Map<Generation, Release>; abandon?: () => void }
 
 export class Kept {
   readonly #unit: Unit
@@ -19,13 +21,12 @@ export class Kept {
     let entry = this.#entries.get(id)
     if (!entry) {
       const rivals = exclusive && holder.state === "staged" ? [...this.#entries.values()].filter((other) => other.name === name) : []
-      entry = { name, key, resource: Promise.resolve(), release, holders: new Set() }
+      entry = { id, name, key, resource: Promise.resolve(), holders: new Map() }
       entry.resource = rivals.length ? this.#afterCommit(entry, holder, rivals, acquire) : Promise.resolve().then(acquire)
       this.#entries.set(id, entry)
       entry.resource.catch(() => this.#entries.delete(id))
     }
-    entry.holders.add(holder)
-    entry.release = release
+    entry.holders.set(holder, release)
     return entry.resource as Promise<R>
   }
 
@@ -35,7 +36,7 @@ export class Kept {
       entry.abandon = () => reject(new KernelError("Retired", `${holder.name} was never committed`))
       holder.afterCommit.push(async () => {
         entry.abandon = undefined
-        for (const rival of rivals) await this.#release(rival)
+        for (const rival of rivals) await this.#release(rival, [...rival.holders.values()].at(-1)!)
         const resource = Promise.resolve().then(acquire)
         resource.then(resolve, reject)
         await resource
@@ -43,23 +44,20 @@ export class Kept {
     })
   }
 
-  async #release(entry: Entry): Promise<void> {
-    const id = JSON.stringify([entry.name, entry.key])
-    if (this.#entries.get(id) !== entry) return
-    this.#entries.delete(id)
-    await entry.release((await entry.resource) as never)
+  async #release(entry: Entry, release: Release): Promise<void> {
+    if (this.#entries.get(entry.id) !== entry) return
+    this.#entries.delete(entry.id)
+    await release((await entry.resource) as never)
   }
 
   /** A generation closed: what nobody holds any more is released, bounded; a failure is a fault of that generation. */
   async releaseOf(holder: Generation): Promise<void> {
     for (const entry of [...this.#entries.values()]) {
-      if (!entry.holders.delete(holder) || entry.holders.size) continue
-      if (entry.abandon) {
-        this.#entries.delete(JSON.stringify([entry.name, entry.key]))
-        entry.abandon()
-        continue
-      }
-      await within(this.#unit.kernel.clock, BOUNDS.finalizer, `release of ${entry.name}`, this.#release(entry)).catch((error: unknown) => holder.fault("teardown", `release of ${entry.name}`, error))
+      const release = entry.holders.get(holder)
+      if (!release || (entry.holders.delete(holder), entry.holders.size)) continue
+      entry.abandon?.()
+      if (entry.abandon) this.#entries.delete(entry.id)
+      else await within(this.#unit.kernel.clock, BOUNDS.finalizer, `release of ${entry.name}`, this.#release(entry, release)).catch((error: unknown) => holder.fault("teardown", `release of ${entry.name}`, error))
     }
   }
 }

@@ -78,7 +78,12 @@ export class Transaction {
 
   async #timed<T>(step: "load" | "stage", work: () => Promise<T>): Promise<T> {
     const started = performance.now()
-    try { return await Promise.race([this.#superseded.promise, work()]) } finally { this.#times[step] = performance.now() - started }
+    try { return await work() } finally { this.#times[step] = performance.now() - started }
+  }
+
+  /** Ends at a deadline, or when something newer is wanted. */
+  #bounded<T>(milliseconds: number, what: string, work: PromiseLike<T>): Promise<T> {
+    return within(this.#plan.unit.kernel.clock, milliseconds, what, Promise.race([this.#superseded.promise, work]))
   }
 
   /** A young file that is empty, does not parse or lacks its export may be half written: it is read again before it is believed. */
@@ -88,16 +93,17 @@ export class Transaction {
     for (const again of [...BOUNDS.rereads, Infinity]) {
       try {
         this.#phase = "admit"
-        const admitted = candidate.guarded && !kept ? await kernel.admit(candidate, unit.realm) : undefined
+        const admitted = candidate.guarded && !kept ? await this.#bounded(Infinity, "admit", kernel.admit(candidate, unit.realm)) : undefined
         this.#phase = "load"
         const evaluation = (this.#evaluation = kernel.wants.evaluation(candidate, admitted, kept))
-        await within(kernel.clock, BOUNDS.load, `loading ${candidate.entry}`, evaluation.evaluate())
+        await this.#bounded(BOUNDS.load, `loading ${candidate.entry}`, evaluation.evaluate())
         return evaluation
       } catch (error) {
+        const { code } = error as { code?: string }
         // Not what was admitted: somebody has to be asked again.
-        if ((error as { code?: string }).code === "Refused") this.#phase = "admit"
+        if (code === "Refused") this.#phase = "admit"
         const young = this.#evaluation?.watched.some((path) => ageOf(path, Date.now()) < BOUNDS.young)
-        if (again === Infinity || !young || this.#phase === "admit" || (error as { code?: string }).code === "Timeout") throw error
+        if (again === Infinity || !young || code === "Refused" || code === "Timeout" || code === "Superseded") throw error
         await sleep(kernel.clock, again)
       }
     }
@@ -132,7 +138,7 @@ export class Transaction {
     generation.evaluation.bind(graft)
     const setup = runAs(generation, async () => leg(`setup of ${id}`, () => definition.setup(graft as never)))
     try {
-      const cleanup = await within(kernel.clock, BOUNDS.setup, `setup of ${id}`, setup)
+      const cleanup = await this.#bounded(BOUNDS.setup, `setup of ${id}`, setup)
       if (typeof cleanup === "function") generation.defer("its cleanup", cleanup)
     } finally {
       for (const service of generation.services.keys()) offers.add(service)

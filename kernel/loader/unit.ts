@@ -92,6 +92,7 @@ export class Unit {
       }
     } finally {
       this.#running = undefined
+      this.kernel.arrivals.check()
       this.kernel.busy(-1)
     }
   }

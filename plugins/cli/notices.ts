@@ -1,5 +1,6 @@
 /** What a person should know before work begins: one line each, and none when all is well. */
 import type { Graft } from "graft"
+import type { Model } from "../model/contract.ts"
 import { oneLine } from "./table.ts"
 
 /** Milliseconds that plugins get to come up; who is slower joins later. */
@@ -20,10 +21,8 @@ export async function notices(graft: Graft, location: string, asked = false): Pr
   ]
 }
 
-/** One line while the demo stands in for a real model. */
-export async function demoNotice(graft: Graft, asked: string | undefined): Promise<string | undefined> {
-  if (asked?.startsWith("demo/")) return undefined
-  const model = await graft.model.resolve(asked)
-  if (model.provider !== "demo") return undefined
-  return "this is the built-in demo model: offline, and no real intelligence. For a real one: graft auth login, or set ANTHROPIC_API_KEY or OPENAI_API_KEY"
+/** One line while the demo stands in for a real model that nobody asked it to stand in for. */
+export function demoNotice({ provider }: Model, asked: string | undefined): string[] {
+  if (provider !== "demo" || asked?.startsWith("demo/")) return []
+  return ["this is the built-in demo model: offline, and no real intelligence. For a real one: graft auth login, or set ANTHROPIC_API_KEY or OPENAI_API_KEY"]
 }

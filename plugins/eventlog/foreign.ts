@@ -43,7 +43,9 @@ export class ForeignWriters {
     const { file } = await store.info()
     let known = await version()
     let stopped = false
-    let look = LOOKS.length
+    let look = 0
+    let looking = false
+    let cancel = () => {}
     const check = async () => {
       const now = await version()
       if (now === known || stopped) return
@@ -51,21 +53,19 @@ export class ForeignWriters {
       this.#ring()
     }
     const lookSoon = () => {
-      if (stopped || this.#graft.retiring.aborted) return
-      this.#graft.timeout(LOOKS[look++]!, async () => {
-        await check()
-        if (look < LOOKS.length) lookSoon()
-      })
+      looking = look < LOOKS.length && !stopped && !this.#graft.retiring.aborted
+      if (!looking) return
+      cancel = this.#graft.timeout(LOOKS[look++]!, () => check().finally(lookSoon))
     }
     const changed = () => {
-      const resting = look >= LOOKS.length
       look = 0
-      if (resting) lookSoon()
+      if (!looking) lookSoon()
     }
     const remove = this.#graft.retiring.aborted ? () => {} : this.#graft.every(SLOW, check)
     const watcher = watchFile(`${file}-wal`, changed)
     return () => {
       stopped = true
+      cancel()
       remove()
       watcher?.close()
     }

@@ -19,7 +19,7 @@ export class Tails {
     this.#graft = graft
     this.#reader = reader
     this.#foreign = new ForeignWriters(graft, () => this.#open?.ringAll())
-    graft.defer(async () => { await (await this.#bells?.catch(() => undefined))?.close() })
+    graft.defer(() => this.#open?.close())
   }
 
   ring(aggregate: string): void { this.#open?.ring(aggregate) }
@@ -62,12 +62,15 @@ export class Tails {
       }
     } finally {
       await bell?.leave()
-      
+      if (bell) this.#foreign.leave()
     }
   }
 
   async #join(aggregate: string): Promise<Bell> {
-    this.#bells ??= import("./bells.ts").then(({ openBells }) => openBells())
+    this.#bells ??= import("./bells.ts").then(({ openBells }) => openBells()).catch((error: unknown) => {
+      this.#bells = undefined
+      throw error
+    })
     this.#open = await this.#bells
     await this.#foreign.join()
     try {

@@ -74,8 +74,8 @@ export function thread(): void {
   async function look(): Promise<Found | undefined> {
     const session = new Session()
     const urls = new Map<string, string>()
+    try { session.connectToMainThread() } catch { return undefined }
     try {
-      session.connectToMainThread()
       session.on("Debugger.scriptParsed", ({ params }) => void urls.set(params.scriptId, params.url))
       const paused = new Promise<Debugger.CallFrame[]>((resolve) => session.once("Debugger.paused", ({ params }: InspectorNotification<Debugger.PausedEventDataType>) => resolve(params.callFrames)))
       session.post("Debugger.enable")
@@ -86,12 +86,11 @@ export function thread(): void {
         const url = urls.get(location.scriptId) ?? ""
         const owners = members.filter(({ files }) => files.includes(url))
         if (owners.length === 0 || owners.some(({ file }) => file !== owners[0]!.file)) continue
-        const line = await new Promise<string>((resolve) => session.post("Debugger.getScriptSource", { scriptId: location.scriptId }, (error, result) => resolve(error ? "" : uncompiled(result.scriptSource.split("\n")[location.lineNumber] ?? ""))))
+        const source = await Promise.race([wait(PATIENCE), new Promise<string>((resolve) => session.post("Debugger.getScriptSource", { scriptId: location.scriptId }, (error, result) => resolve(error ? "" : result.scriptSource)))])
+        const line = uncompiled(source?.split("\n")[location.lineNumber] ?? "")
         return { member: owners[0]!, place: `${functionName || "a function"} at ${url}${lineOf(url, line)}`, line: line.slice(0, 120) }
       }
-      return { place: frames[0]!.functionName || "a function", line: "" }
-    } catch {
-      return undefined
+      return { place: frames[0]?.functionName || "a function", line: "" }
     } finally {
       session.post("Debugger.disable")
       session.disconnect()

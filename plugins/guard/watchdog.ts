@@ -67,11 +67,13 @@ export class Watchdog {
     this.#attach(held)
   }
 
+  /** The thread first: it ends first, and writes no marker after the last one was taken away. */
   async #acquire(): Promise<{ dog: Dog; deathbed: Deathbed }> {
     const { keep, options: { stall } } = this.#graft
-    const deathbed = await keep("marker", ownMarker(this.#data), () => openDeathbed(this.#data), (held) => held.close())
+    const marker = ownMarker(this.#data)
     const version = createHash("sha256").update(TEXT).digest("hex").slice(0, 8)
-    return { deathbed, dog: await keep("thread", `${version} ${stall} ms`, () => startDog(stall, deathbed.marker), async ({ worker }) => void (await worker.terminate())) }
+    const dog = await keep("thread", `${version} ${stall} ms`, () => startDog(stall, marker), async ({ worker }) => void (await worker.terminate()))
+    return { dog, deathbed: await keep("marker", marker, () => openDeathbed(this.#data), (held) => held.close()) }
   }
 
   #attach(held: { dog: Dog; deathbed: Deathbed }): void {

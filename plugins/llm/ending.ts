@@ -22,6 +22,7 @@ export class Ending implements Disposable {
   readonly #idle: number
   readonly #undo: (() => void)[]
   #heard: number
+  #open = true
   #timer: (() => void) | undefined
   /** Why, once it is so. */
   ended: Ended | undefined
@@ -38,6 +39,9 @@ export class Ending implements Disposable {
   /** What the request is sent with: its abort closes the connection. */
   get signal(): AbortSignal { return this.#controller.signal }
 
+  /** All was read: there is nothing to close. */
+  over(): void { this.#open = false }
+
   heard(): void { this.#heard = this.#clock.now() }
 
   /** The work's result, or a rejection as soon as it is given up, whether or not the work hears the signal. */
@@ -50,7 +54,7 @@ export class Ending implements Disposable {
   [Symbol.dispose](): void {
     this.#timer?.()
     for (const undo of this.#undo) undo()
-    this.#controller.abort()
+    if (this.#open) this.#controller.abort()
   }
 
   #end(why: Ended): void {

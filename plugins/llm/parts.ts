@@ -41,13 +41,17 @@ export class Parts {
     return part.type === "reasoning-start" ? signed(part, this.#provider) : part
   }
 
-  /** Reads the rest of a body in which all was said, so that its connection can be used again. */
-  async readOut(clock: Clock): Promise<void> {
-    const late = Promise.withResolvers<void>()
-    const cancel = clock.after(REST, late.resolve)
-    const rest = async () => { while (!(await this.#reader.read()).done); }
-    await Promise.race([rest().catch(() => {}), late.promise])
+  /** Reads the rest of a body in which all was said, so that its connection can be used again. True when it came to its end. */
+  async readOut(clock: Clock): Promise<boolean> {
+    const late = Promise.withResolvers<boolean>()
+    const cancel = clock.after(REST, () => late.resolve(false))
+    const rest = async () => {
+      while (!(await this.#reader.read()).done);
+      return true
+    }
+    const ended = await Promise.race([rest().catch(() => false), late.promise])
     cancel()
+    return ended
   }
 }
 

@@ -37,7 +37,7 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
           ending.heard()
           yield parts.take(read)
         }
-        await parts.readOut(clock)
+        if (await parts.readOut(clock)) ending.over()
       } catch (error) {
         const failure = ending.ended ? givenUp(ending.ended, provider, idle) : failureOf(error, { provider, begun: parts !== undefined, strange: parts?.strange, advice: adviceFor(graft, provider) })
         // What was asked for is no failure.

@@ -4,10 +4,11 @@ import * as v from "valibot"
 import { linkDetail, locate, type Place } from "../lib/confine.ts"
 import { shownName } from "../lib/listing.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
-import { byAge, walk } from "./walk.ts"
+import { byAge, findFiles } from "./files.ts"
+import { matcher } from "./pattern.ts"
 
 const MAX_RESULTS = 200
-const MAX_ENTRIES = 200_000
+const MAX_FILES = 200_000
 const DEADLINE = 15_000
 /** Beyond this many matches sorting by age would cost more than it tells. */
 const MAX_SORTED = 5_000
@@ -29,7 +30,7 @@ export const glob: ToolDefinition<typeof input> = {
     if (isAbsolute(pattern) || pattern.startsWith("~") || /(^|[/{,(|])\.\.([/},)|]|$)/.test(pattern)) return { output: `the pattern must stay below its directory: put the directory in "path", and the pattern after it`, failed: true }
     const place = await locate(path, context.directory)
     await context.permit(askFor(place))
-    const { paths, partial } = await walk({ root: place.real, location: context.location, pattern, deadline: DEADLINE, entries: MAX_ENTRIES, signal: context.signal })
+    const { paths, partial } = await findFiles({ root: place.real, location: context.location, matches: matcher(pattern), deadline: DEADLINE, entries: MAX_FILES, signal: context.signal })
     const sorted = paths.length <= MAX_SORTED ? await byAge(place.real, paths) : paths.sort()
     const shown = sorted.slice(0, MAX_RESULTS).map(shownName)
     const notes = [...(sorted.length > shown.length ? [`${sorted.length - shown.length} more; use a narrower pattern`] : []), ...(partial ? [`the search was ${partial}: there may be more`] : [])]

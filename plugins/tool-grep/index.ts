@@ -1,10 +1,10 @@
 /** The tool `grep`. */
 import { definePlugin } from "graft"
-import { grep } from "./grep.ts"
+import { makeGrep } from "./grep.ts"
 
 export default definePlugin({
   per: "location",
   setup(graft) {
-    graft.tool.register(grep)
+    graft.tool.register(makeGrep(graft))
   },
 })

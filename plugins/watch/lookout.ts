@@ -8,6 +8,7 @@ import { messageOf, type Board, type Graft, type Remove } from "graft"
 import type { Watched } from "./contract.ts"
 import { closeEye, closeEyes, makeEyes, openEye, POLL, SHAPE, type Eye, type Eyes, type Sink } from "./eyes.ts"
 import { ignores, Plan, type Lead, type Sight } from "./plan.ts"
+import { touched } from "./trace.ts"
 
 /** What a generation leaves to the next: are there eyes, and was it said that some are bad? */
 export interface WatchState { open: boolean; warned: boolean }
@@ -102,7 +103,7 @@ export class Lookout {
     const roots = kernel.roots().flatMap(({ dir }) => (isAbsolute(dir) ? [dir] : kernel.locations().map((location) => join(location, dir))))
     const rows = [this.#graft.all("watched"), ...[...this.#boards.values()].map(({ board }) => board)].flatMap((board) => [...board])
     const { sights, leads } = (this.#plan = new Plan({ roots, kernel: kernel.watched(), rows }))
-    const moved = ([path, { to, touched }]: [string, Lead]) => (eyes.leads.has(path) ? eyes.leads.get(path)!.to !== to : touched >= since)
+    const moved = ([path, lead]: [string, Lead]) => (eyes.leads.has(path) ? eyes.leads.get(path)!.to !== lead.to : lead.touched >= since)
     this.#tell([...leads].filter(moved).map(([path]) => path))
     eyes.leads = leads
     for (const eye of eyes.open.values()) if (!serves(eye, sights.get(eye.directory))) closeEye(eyes, eye)
@@ -123,7 +124,7 @@ export class Lookout {
 
   #noticed(eye: Eye, kind: string, path: string, stats: Stats | undefined): void {
     const found = !eye.ready && (kind === "add" || kind === "addDir")
-    if (found && (kind === "addDir" || !stats || Math.max(stats.mtimeMs, stats.ctimeMs) < eye.since)) return
+    if (found && (!stats || touched(stats) < eye.since)) return
     const { kernel, rows, hinge } = this.#plan.about(path)
     this.#tell(rows)
     if (found) return

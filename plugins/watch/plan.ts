@@ -21,7 +21,7 @@ export interface Sight { inode: number; depth?: number; names: Set<string> }
 /** Whom a path concerns: the kernel, rows (spelled as they asked), and, if it is where other paths may turn, the plan itself. */
 export interface Concern { kernel: boolean; rows: string[]; hinge: boolean }
 
-/** Where the path of a row leads; of one that leads nowhere, when something last came or went there (milliseconds). */
+/** Where the path of a row leads, and when that was last touched, in milliseconds. */
 export interface Lead { to: string; touched: number }
 
 /** A row, or the kernel. */
@@ -69,9 +69,9 @@ export class Plan {
 
   /** Gives where a path leads if that is a directory. */
   #follow(path: string, depth: number, owner: Owner): string | undefined {
-    const { real, kind, inode, hinges } = trace(path)
+    const { real, kind, inode, touched, hinges } = trace(path)
     for (const hinge of hinges) this.#hinges.add(hinge)
-    if (owner) this.leads.set(path, { to: `${kind} ${real} ${kind === "directory" ? inode : ""}`, touched: kind === "missing" ? (look(dirname(hinges.at(-1)!))?.modified ?? 0) : 0 })
+    if (owner) this.leads.set(path, { to: `${kind} ${real} ${kind === "directory" ? inode : ""}`, touched })
     if (kind === "file") this.#files.set(real, (this.#files.get(real) ?? new Set()).add(owner))
     if (kind !== "directory") return undefined
     this.#regions.push({ real, depth, owner })

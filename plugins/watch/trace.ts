@@ -1,5 +1,5 @@
 /** Where a path leads: through which links, to what, and, if it is not there, from where on. */
-import { lstatSync, readlinkSync } from "node:fs"
+import { lstatSync, readlinkSync, type Stats } from "node:fs"
 import { join, parse, resolve, sep } from "node:path"
 
 export interface Trace {
@@ -8,6 +8,8 @@ export interface Trace {
   kind: "file" | "directory" | "missing"
   /** Tells a directory from another one in its place. */
   inode: number
+  /** When it was last touched; of what is missing, the directory it is missing from. In milliseconds. */
+  touched: number
   /** What makes it lead elsewhere when it changes: each link on the way, and the first thing that is missing. */
   hinges: string[]
 }
@@ -22,7 +24,7 @@ export function trace(path: string): Trace {
   while (rest.length > 0) {
     const next = join(real, rest[0]!)
     const status = look(next)
-    if (status === undefined) return { real: join(real, ...rest), kind: "missing", inode: 0, hinges: [...hinges, next] }
+    if (status === undefined) return { real: join(real, ...rest), kind: "missing", inode: 0, touched: found?.touched ?? 0, hinges: [...hinges, next] }
     rest = rest.slice(1)
     if (status.target === undefined) {
       real = next
@@ -30,12 +32,13 @@ export function trace(path: string): Trace {
       continue
     }
     hinges.push(next)
-    if (hinges.length > MOST_LINKS) return { real: next, kind: "missing", inode: 0, hinges }
+    if (hinges.length > MOST_LINKS) return { real: next, kind: "missing", inode: 0, touched: 0, hinges }
     const [root, way] = split(resolve(real, status.target))
     real = root
+    found = look(root)
     rest = [...way, ...rest]
   }
-  return { real, kind: found?.directory ? "directory" : "file", inode: found?.inode ?? 0, hinges }
+  return { real, kind: found?.directory ? "directory" : "file", inode: found?.inode ?? 0, touched: found?.touched ?? 0, hinges }
 }
 
 function split(path: string): [root: string, rest: string[]] {
@@ -43,14 +46,17 @@ function split(path: string): [root: string, rest: string[]] {
   return [root, path.slice(root.length).split(sep).filter((name) => name !== "")]
 }
 
-export interface Status { directory: boolean; inode: number; /** When what a directory holds last changed, in milliseconds. */ modified: number; /** Of a link. */ target?: string }
+export interface Status { directory: boolean; inode: number; /** When its bytes, or what a directory holds, last changed, in milliseconds. */ touched: number; /** Of a link. */ target?: string }
 
 /** What cannot be looked at is not there. */
 export function look(path: string): Status | undefined {
   try {
     const status = lstatSync(path)
-    return { directory: status.isDirectory(), inode: status.ino, modified: status.mtimeMs, ...(status.isSymbolicLink() && { target: readlinkSync(path) }) }
+    return { directory: status.isDirectory(), inode: status.ino, touched: touched(status), ...(status.isSymbolicLink() && { target: readlinkSync(path) }) }
   } catch {
     return undefined
   }
 }
+
+/** A file that is moved keeps the time of its bytes; a directory that is, or whose mode changes, holds what it held. */
+export const touched = (status: Stats): number => (status.isDirectory() ? status.mtimeMs : Math.max(status.mtimeMs, status.ctimeMs))

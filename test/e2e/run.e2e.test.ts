@@ -74,7 +74,7 @@ describe("exit codes", () => {
   })
 
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("130: %s interrupts, and the command that ran is gone", async (signal) => {
-    const run = here.start(["run", "--allow", "bash", "--format", "jsonl", `run: echo $ > pid.${signal}; sleep 60`], { input: false })
+    const run = here.start(["run", "--allow", "bash", "--format", "jsonl", `run: echo $$ > pid.${signal}; sleep 60`], { input: false })
     await run.says('"type":"tool.started"')
     await appears(join(here.project, `pid.${signal}`))
     run.kill(signal)

@@ -60,6 +60,31 @@ describe("L21 Ownership", () => {
     }), { numRuns: 60 })
   })
 
+  it("closing the kernel leaves no timer behind, whatever was still held, kept waiting or coming up", async () => {
+    await using lab = new Lab()
+    const never = () => new Promise<never>(() => {})
+    const busy: Plugin["setup"] = (graft) => {
+      graft.provide("a", { call: never, async *stream() { yield 1; await never() } })
+      graft.on("law.told", never)
+      graft.every(10, () => {})
+      graft.fork(async (signal) => { await new Promise((resolve) => signal.addEventListener("abort", resolve)) }, { hold: true })
+    }
+    const left: Promise<unknown>[] = []
+    for (let i = 0; i < 3; i++) {
+      await lab.put("a", busy)
+      const stream = lab.graft.use("a").stream()[Symbol.asyncIterator]()
+      left.push(outcome(lab.graft.use("a").call()), outcome(stream.next()), outcome(lab.graft.use("nobody").call()))
+      lab.graft.emit("law.told", {})
+    }
+    void lab.graft.at(lab.dir)
+    left.push(outcome(lab.put("slow", never)))
+    await turns()
+    await soon("closing", lab.kernel.close())
+    await soon("all that was left", Promise.all(left))
+    await turns()
+    expect(lab.clock.pending).toBe(1) // of the listener that never ends: its own deadline
+  })
+
   it("inspect counts what is owned; removing gives it back at once", async () => {
     await using lab = new Lab()
     const removers: (() => void)[] = []

@@ -209,6 +209,20 @@ describe("L17 Keep", () => {
     expect(all.wrong).toEqual([])
   })
 
+  it("what is kept is released as its last holder says, never as a candidate would have that failed", async () => {
+    await using lab = new Lab()
+    const version = (n: number, works = true): Plugin["setup"] => async (graft) => {
+      await graft.keep("it", "k", () => "it", () => lab.note(`released by ${n}`))
+      if (!works) throw new Error("no")
+    }
+    await lab.put("a", version(1))
+    await lab.put("a", version(2))
+    await lab.put("a", version(3, false))
+    await lab.kernel.drop("a")
+    await turns()
+    expect(lab.notes).toEqual(["released by 2"])
+  })
+
   it("what cannot be acquired fails that setup, and is tried again by the next", async () => {
     await using lab = new Lab()
     let tries = 0

@@ -82,10 +82,11 @@ describe("appending", () => {
     expect(await say(...batch)).toEqual({ ...first, repeated: true })
     expect(await say({ ...batch[0]!, data: { x: [1, 2], z: undefined } }, batch[1]!)).toEqual({ ...first, repeated: true })
     const other = await session()
-    const wrong: Promise<unknown>[] = [
-      say({ ...batch[0]!, data: { x: [2, 1] } }), say({ ...batch[0]!, version: 2 }), say(typed("a.c"), batch[0]!), say(batch[0]!, typed("a.e")), say({ ...batch[0]!, causation: "c" }), other.say(...batch),
+    const wrong = [
+      () => say({ ...batch[0]!, data: { x: [2, 1] } }), () => say({ ...batch[0]!, version: 2 }), () => say({ ...batch[0]!, type: "a.x" }), () => say({ ...batch[0]!, causation: "c" }), () => say({ ...batch[0]!, correlation: "c" }),
+      () => say(typed("a.c"), batch[0]!), () => say(batch[0]!, typed("a.e")), () => say(batch[0]!, { ...batch[1]!, id: "evt_2" }), () => other.say(...batch),
     ]
-    expect(await Promise.all(wrong.map(code))).toEqual(wrong.map(() => "eventlog.divergent"))
+    for (const [n, divergent] of wrong.entries()) expect(await code(divergent()), String(n)).toBe("eventlog.divergent")
     // The log's own names are names too.
     const [, , made] = await everything(opened.log, id)
     const { last } = await say({ type: made!.type, data: made!.data, id: made!.id })
@@ -194,6 +195,7 @@ describe("reading", () => {
       }
       expect(joined).toEqual(whole.filter((event) => event.seq > start && (!types || types.includes(event.type))))
     }), { numRuns: 40 })
+    expect((await opened.log.read({ aggregate: id, types: ["a.c"], after: 28 })).next).toMatch(/:31$/)
     expect((await opened.log.read({ aggregate: id, limit: 1e9 })).events).toHaveLength(31)
     expect((await opened.log.read({ aggregate: id, limit: -5 })).events).toHaveLength(1)
   })

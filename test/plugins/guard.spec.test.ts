@@ -92,15 +92,18 @@ describe("quarantine (L26)", () => {
     expect(home.markers()).toEqual([])
   })
 
-  it("ends while the process runs, when the file is edited", async () => {
+  it.each<[string, (home: Home) => unknown]>([
+    ["its file is edited", (home) => home.write("spin", `${calm}// edited\n`)],
+    ["it is pardoned from another terminal", ({ data }) => lift(data, "spin")],
+  ])("ends while the process runs, when %s", async (_, end) => {
     const home = new Home({ spin: calm })
     home.strike("spin")
     home.strike("spin")
-    const { said } = await home.live({ only: ["spin", "watch"], ending: "wait" }, async ({ said, end }) => {
-      await said(({ kept }) => kept)
-      home.write("spin", `${calm}// edited\n`)
-      await said(({ event, plugin }) => event === "plugin.loaded" && plugin === "spin")
-      end()
+    const { said } = await home.live({ only: ["spin", "watch"], ending: "wait" }, async (life) => {
+      await life.said(({ kept }) => kept)
+      end(home)
+      await life.said(({ event, plugin }) => event === "plugin.loaded" && plugin === "spin")
+      life.end()
     })
     expect(standing(said, "spin").status).toBe("disabled")
     expect(said.filter(({ event, plugin }) => event === "plugin.loaded" && plugin === "spin")).toHaveLength(1)
@@ -177,11 +180,11 @@ describe("an edit of the guard itself", () => {
     await kernel.start()
     kernel.emit("llm.requested", { model: "m", provider: "p", messages: 1, tools: 0 })
     await vi.waitFor(() => expect(view().kept).toHaveLength(2))
-    const [marker, thread] = view().kept
-    expect(await edit("probation.ts", (source) => `${source}// edited\n`)).toMatchObject({ gen: 2, status: "live", kept: [marker, thread] })
+    const [thread, marker] = view().kept
+    expect(await edit("probation.ts", (source) => `${source}// edited\n`)).toMatchObject({ gen: 2, status: "live", kept: [thread, marker] })
     const { kept } = await edit("thread.ts", (source) => source.replace("30_000", "20_000"))
     expect(kept).toEqual([marker, expect.stringMatching(/^thread \w{8} 5000 ms$/)])
-    expect(kept[1]).not.toBe(thread)
+    expect(kept).not.toContain(thread)
     expect(home.markers()).toMatchObject([{ pid: process.pid }])
     await kernel.close()
     expect([home.markers(), process.listenerCount("exit")]).toEqual([[], listeners])

@@ -1,4 +1,5 @@
 /** One provider turn in, one stream of parts out; and whatever goes wrong is one failure of a closed set, which says what happened, where, and what to do. */
+import { getEventListeners } from "node:events"
 import { readFileSync, writeFileSync } from "node:fs"
 import { createServer, type AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -10,13 +11,13 @@ import { Ending } from "../../plugins/llm/ending.ts"
 import { failureOf } from "../../plugins/llm/failure.ts"
 import { retryAfter } from "../../plugins/llm/retry-after.ts"
 import { makeLlm } from "../../plugins/llm/turn.ts"
-import { anthropic } from "../fixtures/vendor-anthropic.ts"
+import { anthropic, anthropicEvents } from "../fixtures/vendor-anthropic.ts"
 import { certificate } from "../fixtures/vendor-certificate.ts"
 import { chat, chatError, chatEvents, chunk, delta, DONE } from "../fixtures/vendor-chat.ts"
 import { TunnelProxy } from "../fixtures/vendor-proxy.ts"
 import { answers, streams, VendorServer, type Act } from "../fixtures/vendor-server.ts"
 import { openWorld, requestOf, soon, textOf, until, user, type World, type WorldOptions } from "../fixtures/vendor-world.ts"
-import { FakeClock } from "../kernel/harness.ts"
+import { FakeClock, turns } from "../kernel/harness.ts"
 
 const M1 = { models: { m1: {} } }
 const MODELS = answers(200, { object: "list", data: [{ id: "m1", object: "model", owned_by: "acme" }] })
@@ -328,17 +329,41 @@ describe("who stops it", () => {
       expect(await soon("the end", failing)).toMatchObject({ code: "llm.aborted", retryable: false })
       await soon("the connection is closed", server.turns[n]!.closed)
     }
-    for await (const part of world.graft.llm.stream(requestOf(TURN))) if (part.type === "text-delta") break
+    const { signal } = new AbortController()
+    for await (const part of world.graft.llm.stream(requestOf(TURN), { signal })) if (part.type === "text-delta") break
     await soon("the connection is closed", server.turns[2]!.closed)
     expect(await world.failure(TURN, { signal: AbortSignal.abort() })).toMatchObject({ code: "llm.aborted" })
     expect(server.turns).toHaveLength(3)
+    await world.kernel.settled()
+    expect([world.told().filter((fact) => fact.startsWith("llm.failed")), getEventListeners(signal, "abort")]).toEqual([[], []])
   })
 
   test("whole replies leave the connection open for the next", async () => {
     const { server, world } = await acme()
     const ports = new Set<unknown>()
     server.route("POST /v1/chat/completions", async (exchange) => { ports.add(exchange.port); await chat("Hello")(exchange) })
-    for (let n = 0; n < 4; n++) expect(textOf(await world.turn(TURN))).toBe("Hello")
+    for (let n = 0; n < 4; n++) {
+      expect(textOf(await world.turn(TURN))).toBe("Hello")
+      await turns()
+    }
+    expect(ports.size).toBe(1)
+  })
+
+  test("also where all is said before the body has ended", async () => {
+    await using server = await VendorServer.open()
+    await using world = await openWorld({ plugins: ["provider-anthropic"], env: { ANTHROPIC_API_KEY: "key", ANTHROPIC_BASE_URL: server.origin } })
+    const ports = new Set<unknown>()
+    server.route("POST /v1/messages", async (exchange) => {
+      ports.add(exchange.port)
+      await streams(anthropicEvents({ says: ["Hello"] }), { last: "hang" })(exchange)
+      await new Promise((resolve) => setImmediate(resolve))
+      exchange.end()
+    })
+    for (let n = 0; n < 4; n++) {
+      expect(textOf(await world.turn({ model: "anthropic/claude-sonnet-5-5" }))).toBe("Hello")
+      // Node gives a connection free a cycle after its answer.
+      await turns()
+    }
     expect(ports.size).toBe(1)
   })
 })
@@ -360,12 +385,15 @@ describe("who speaks", () => {
     expect(faults).toEqual(["mine: undefined is not a function", "mine: too far"])
     await speak(() => ({ doStream: async () => { throw Object.assign(new Error("my house burned down"), { code: "llm.server", retryable: true, retryAfter: 5 }) } }))
     expect(await world.failure({ model: "mine/a" })).toMatchObject({ code: "llm.server", message: "my house burned down", retryable: true, retryAfter: 5, provider: "mine" })
-    await speak(() => ({ doStream: () => new Promise(() => {}) }))
-    const stop = new AbortController()
-    const failing = world.failure({ model: "mine/a" }, { signal: stop.signal })
-    await world.next("llm.requested", ({ provider }) => provider === "mine")
-    stop.abort()
-    expect(await soon("the end", failing)).toMatchObject({ code: "llm.aborted" })
+    for (const doStream of [() => new Promise(() => {}), async () => ({ stream: new ReadableStream() })]) {
+      await speak(() => ({ doStream }))
+      const stop = new AbortController()
+      world.told()
+      const failing = world.failure({ model: "mine/a" }, { signal: stop.signal })
+      await until(() => world.kernel.inspect().realms.at(-1)!.plugins.find(({ id }) => id === "mine")!.generations.at(-1)!.leases > 0)
+      stop.abort()
+      expect(await soon("the end", failing)).toMatchObject({ code: "llm.aborted" })
+    }
     await world.kernel.settled()
     expect(faults).toHaveLength(2)
   })

@@ -2,7 +2,9 @@
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { walk } from "../../plugins/tool-glob/walk.ts"
+import fc from "fast-check"
+import { findFiles } from "../../plugins/tool-glob/files.ts"
+import { matcher } from "../../plugins/tool-glob/pattern.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 let project: Project
@@ -44,11 +46,16 @@ test("outside of the project it asks", async () => {
 })
 
 test("it ends at its bounds and says so", async () => {
-  const options = { root: project.directory, location: project.directory, pattern: "**/*", deadline: 5_000, entries: 5_000, signal: new AbortController().signal }
-  expect((await walk({ ...options, entries: 1 })).partial).toMatch(/stopped after 1 entries/)
-  expect((await walk({ ...options, deadline: -1 })).partial).toMatch(/stopped after/)
-  expect((await walk({ ...options, signal: AbortSignal.abort() })).partial).toBe("interrupted")
-  expect((await walk(options)).partial).toBeUndefined()
+  const options = { root: project.directory, location: project.directory, matches: () => true, deadline: 5_000, entries: 5_000, signal: new AbortController().signal }
+  expect((await findFiles({ ...options, entries: 1 })).partial).toMatch(/stopped after 1 files/)
+  expect((await findFiles({ ...options, deadline: 0 })).partial).toMatch(/stopped after/)
+  expect((await findFiles({ ...options, signal: AbortSignal.abort() })).partial).toBe("interrupted")
+  expect((await findFiles(options)).partial).toBeUndefined()
+})
+
+test("a name with a line end in it is one line", async () => {
+  writeFileSync(join(project.directory, "odd\n\u001b[2Jname"), "")
+  expect(await glob("odd*")).toEqual(['"odd\\n\\u001b[2Jname"'])
 })
 
 test("a pattern that explodes does not hold up the process", async () => {
@@ -56,5 +63,28 @@ test("a pattern that explodes does not hold up the process", async () => {
   await project.call("glob", { pattern: `${"{a,b}".repeat(30)}*` })
   await project.call("glob", { pattern: `${"**/".repeat(50)}x` })
   await project.call("glob", { pattern: "+(+(+(+(a*)*)*)*)b" })
+  // A pattern, and a .gitignore, that take a backtracking matcher for ever.
+  writeFileSync(join(project.directory, "a".repeat(250)), "")
+  mkdirSync(join(project.directory, "hostile"))
+  writeFileSync(join(project.directory, "hostile/.gitignore"), `${"*a".repeat(60)}b\n`)
+  writeFileSync(join(project.directory, "hostile", "a".repeat(250)), "")
+  expect(await glob(`${"*a".repeat(60)}b`)).toEqual(["no file matches"])
+  expect(await glob(`${"*a".repeat(60)}*`)).toEqual(["a".repeat(250)])
   expect(performance.now() - since).toBeLessThan(3_000)
+})
+
+test.each([
+  ["**/*.ts", "a.ts", true], ["**/*.ts", "x/y/a.ts", true], ["*.ts", "x/a.ts", false], ["src/**", "src/a/b", true], ["src/**/b", "src/b", true], ["src/", "src/a/b", true], ["./a", "a", true], ["**", ".x/y", true], ["*", ".x", true],
+  ["?.ts", "a.ts", true], ["?.ts", "ab.ts", false], ["[a-c].ts", "b.ts", true], ["[!a-c].ts", "b.ts", false], ["[]].ts", "].ts", true], ["[a", "[a", true], ["a\\*", "a*", true], ["a\\*", "ab", false], ["{a,b}/{c,{d,e}}", "b/e", true], ["{a}", "{a}", true], ["{a,b", "{a,b", true], ["{,x/}a", "x/a", true], ["a**b", "axxb", true], ["a**b", "a/b", false],
+])("%s against %s: %s", (pattern, path, matches) => expect(matcher(pattern)(path)).toBe(matches))
+
+test("the matcher agrees with a regular expression made of the pattern", () => {
+  const segment = fc.array(fc.constantFrom("a", "b", ".", "?", "*", "[ab]", "[!a]", "{a,bb}"), { minLength: 1, maxLength: 4 }).map((parts) => parts.join(""))
+  const pattern = fc.array(fc.oneof(segment, fc.constant("**")), { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"))
+  const path = fc.array(fc.array(fc.constantFrom("a", "b", "."), { minLength: 1, maxLength: 4 }).map((parts) => parts.join("")), { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"))
+  fc.assert(fc.property(pattern, path, (p, text) => {
+    const source = p.replace(/\*{3,}/g, "*").replace(/(^|\/)\*\*(?=\/|$)|\*+|\?|\[!a\]|\.|\{a,bb\}/g, (part, slash: string | undefined) => (slash !== undefined ? `${slash}\u0000` : part.startsWith("*") ? "[^/]*" : part === "?" ? "[^/]" : part === "[!a]" ? "[^a/]" : part === "." ? "\\." : "(?:a|bb)"))
+      .replace(/\u0000\//g, "(?:[^/]+/)*").replace(/\/\u0000/g, "(?:/[^/]+)*").replace(/\u0000/g, ".*")
+    expect(matcher(p)(text), source).toBe(new RegExp(`^${source}$`).test(text))
+  }), { numRuns: 2_000 })
 })

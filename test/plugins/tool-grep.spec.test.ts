@@ -1,10 +1,10 @@
 /** grep always comes back: bounded in matches, bytes and time, with ripgrep gone; and searches only what was judged. */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { search, type Search } from "../../plugins/tool-grep/ripgrep.ts"
+import { search, type Search } from "../../plugins/tool-grep/search.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 let project: Project
@@ -40,7 +40,44 @@ test("literal, case, glob, context, one file", async () => {
 test("a pattern that is none says why; one that looks like an option is a pattern", async () => {
   expect(await grep("(")).toMatchObject({ outcome: "error", output: expect.stringContaining("unclosed group") })
   expect((await grep("--files")).output).toBe("nothing matches")
-  expect((await grep("-e")).output).toBe("nothing matches")
+  for (const pattern of ["-e", "--pre=id", "-f/etc/passwd", "--"]) expect((await grep(pattern)).output).toBe("nothing matches")
+  for (const glob of ["--pre=id", "-e"]) expect((await grep("needle", { glob })).output).toBe("nothing matches")
+  expect(await grep("a\0b")).toMatchObject({ outcome: "invalid" })
+  expect(await grep("x", { path: "-" })).toMatchObject({ outcome: "error", output: expect.stringContaining("no such file") })
+})
+
+test("what .gitignore names is not searched: below a directory, by a name, and where git keeps nothing", async () => {
+  const { directory } = project
+  writeFileSync(join(directory, ".gitignore"), "ignored.txt\nout/\n")
+  mkdirSync(join(directory, "out"))
+  for (const name of ["ignored.txt", "src/ignored.txt", "out/a.txt", "kept.txt"]) writeFileSync(join(directory, name), "buried\n")
+  for (const kept of ["in git", "without git"]) {
+    if (kept === "without git") rmSync(join(directory, ".git"), { recursive: true })
+    expect((await grep("buried")).output, kept).toBe("kept.txt:\n  1: buried")
+    expect((await grep("buried", { glob: "*.txt" })).output, kept).toBe("kept.txt:\n  1: buried")
+    expect((await grep("buried", { glob: "**/*.{txt,md}" })).output, kept).toBe("kept.txt:\n  1: buried")
+    expect((await grep("buried", { path: "src" })).output, kept).toBe("nothing matches")
+  }
+  mkdirSync(join(directory, ".git"))
+})
+
+test("a name with a line end in it is one name", async () => {
+  writeFileSync(join(project.directory, "two\nlines.txt"), "strange\nstranger\n")
+  expect((await grep("strange")).output).toBe('"two\\nlines.txt":\n  1: strange\n  2: stranger')
+})
+
+test("a file that may not be read is not shown by a search over its directory", async () => {
+  mkdirSync(join(project.directory, "keys"))
+  writeFileSync(join(project.directory, "keys/private"), "hush\n")
+  writeFileSync(join(project.directory, "public"), "hush\n")
+  for (const rules of [{ deny: ["read:keys/*"] }, { ask: ["read:keys/*"] }, { deny: ["*:keys"] }]) {
+    project.rules.user = rules
+    expect((await grep("hush")).output).toBe("public:\n  1: hush\n(1 file is not shown: reading it needs permission, or is denied)")
+  }
+  project.rules.user = { deny: ["read:keys/*"] }
+  expect((await grep("hush", { path: "keys/private" })).output).toMatch(/^nothing matches\n\(1 file is not shown/)
+  project.rules.user = {}
+  expect((await grep("hush", { path: "keys/private" })).output).toContain("1: hush")
 })
 
 test("asks outside of the project, for .env, and for a whole home", async () => {

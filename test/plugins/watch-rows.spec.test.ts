@@ -1,11 +1,9 @@
 /** Who asked about a path hears of it under the name it gave; and an edit of the watcher itself, or a system that can watch no more, loses nothing. */
-import { mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { FSWatcher } from "chokidar"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest"
 import { pause, serving, World } from "../fixtures/watched.ts"
-
-const changed = (world: World) => world.next("watch.changed").then(({ paths }) => paths.sort())
 
 describe("a row", () => {
   let world: World
@@ -17,38 +15,39 @@ describe("a row", () => {
   }
 
   it("of a file hears of every change, and of nothing beside it", async () => {
-    const file = join(world.base, "settings.jsonc")
+    const [file, beside] = [join(world.base, "settings.jsonc"), join(world.base, "beside.jsonc")]
     const changes = [() => writeFileSync(file, "{}"), () => (writeFileSync(`${file}.tmp`, "{ }"), renameSync(`${file}.tmp`, file)), () => unlinkSync(file), () => writeFileSync(file, "{}")]
     await row(file)
     for (const change of changes) {
-      const heard = changed(world)
-      writeFileSync(join(world.base, "beside.jsonc"), "{}")
-      change()
-      expect(await heard).toEqual([file])
+      await world.hears([file], () => {
+        writeFileSync(beside, "{}")
+        change()
+      })
       await world.seen()
     }
+    expect(world.heard).not.toContain(beside)
   })
 
   it("of a file that is not there, nor its directory, hears when it comes", async () => {
     const file = join(world.base, "not/yet/there.md")
     await row(file)
-    const heard = changed(world)
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, "now")
-    expect(await heard).toEqual([file])
+    await world.hears([file], () => {
+      mkdirSync(dirname(file), { recursive: true })
+      writeFileSync(file, "now")
+    })
     await world.seen()
-    const again = changed(world)
-    writeFileSync(file, "again")
-    expect(await again).toEqual([file])
+    await world.hears([file], () => writeFileSync(file, "again"))
   })
 
   it("of a directory hears what lies in it, so deep as was asked", async () => {
     const skills = join(world.base, "skills")
     mkdirSync(join(skills, "a/b"), { recursive: true })
     await row(skills, 1)
-    const heard = changed(world)
-    for (const name of ["a/b/too-deep.md", "a/seen.md", "top.md", "node_modules", "x.md~"]) writeFileSync(join(skills, name), "x")
-    expect(await heard).toEqual([join(skills, "a/seen.md"), join(skills, "top.md")])
+    await world.hears(["a/seen.md", "top.md"].map((name) => join(skills, name)), () => {
+      for (const name of ["a/b/too-deep.md", "node_modules", "x.md~", "a/seen.md", "top.md"]) writeFileSync(join(skills, name), "x")
+    })
+    await world.seen()
+    expect(["a/b/too-deep.md", "node_modules", "x.md~"].filter((name) => world.heard.includes(join(skills, name)))).toEqual([])
   })
 
   it("of a directory that is renamed away and back hears of it both times", async () => {
@@ -57,9 +56,7 @@ describe("a row", () => {
     writeFileSync(join(prompts, "one.md"), "x")
     await row(prompts)
     for (const [from, to] of [[prompts, `${prompts}.away`], [`${prompts}.away`, prompts]] as const) {
-      const heard = world.next("watch.changed", ({ paths }) => paths.includes(prompts))
-      renameSync(from, to)
-      await heard
+      await world.hears([prompts], () => renameSync(from, to))
       await world.seen()
     }
   })
@@ -69,17 +66,13 @@ describe("a row", () => {
     for (const name of ["a", "b"]) mkdirSync(join(world.base, name))
     symlinkSync(join(world.base, "a"), linked)
     await row(linked)
-    const first = changed(world)
-    writeFileSync(join(world.base, "a/file"), "x")
-    expect(await first).toEqual([join(linked, "file")])
-    const second = changed(world)
-    symlinkSync(join(world.base, "b"), next)
-    renameSync(next, linked)
-    expect(await second).toEqual([linked])
-    await world.seen()
-    const third = changed(world)
-    writeFileSync(join(world.base, "b/file"), "x")
-    expect(await third).toEqual([join(linked, "file")])
+    await world.hears([join(linked, "one")], () => writeFileSync(join(world.base, "a/one"), "x"))
+    await world.hears([linked], () => {
+      symlinkSync(join(world.base, "b"), next)
+      renameSync(next, linked)
+    })
+    await world.hears([join(linked, "two")], () => writeFileSync(join(world.base, "b/two"), "x"))
+    expect(world.heard.filter((path) => path.startsWith(join(world.base, "a")) || path.startsWith(join(world.base, "b/")))).toEqual([])
   })
 
   it("of a project is heard as well, and one that was taken back is silent", async () => {
@@ -89,37 +82,36 @@ describe("a row", () => {
     using opened = await world.kernel.child(project)
     opened.add("watched", { id: "agents", path: agents })
     const take = world.kernel.add("watched", { id: "gone", path: gone })
-    await world.seen()
+    await world.hears([gone], () => writeFileSync(gone, "x"))
     take()
     await world.seen()
-    const heard = changed(world)
-    writeFileSync(gone, "x")
-    writeFileSync(agents, "x")
-    expect(await heard).toEqual([agents])
+    const from = world.heard.length
+    await world.hears([agents], () => {
+      writeFileSync(gone, "y")
+      writeFileSync(agents, "x")
+    })
+    expect(world.heard.slice(from)).not.toContain(gone)
   })
 
   it("that is wrong is left out alone", async () => {
     const right = join(world.base, "right.md")
     onTestFinished(world.kernel.add("watched", { id: "wrong", path: "relative.md" }))
     await row(right)
-    const heard = changed(world)
-    writeFileSync(right, "x")
-    expect(await heard).toEqual([right])
+    await world.hears([right], () => writeFileSync(right, "x"))
   })
 
-  it("hears of what was saved between the start and the first look, and of nothing older", async () => {
+  it("hears of what was saved or deleted between the start and the first look, and of nothing older", async () => {
     await using early = new World()
-    const [old, fresh] = [join(early.base, "rows/old.md"), join(early.base, "rows/fresh.md")]
-    mkdirSync(dirname(old))
-    writeFileSync(old, "x")
-    // It is the process that started since.
-    while (Date.now() < performance.timeOrigin) await pause(1)
-    early.kernel.add("watched", { id: "rows", path: dirname(old) })
+    const at = (name: string) => join(early.base, name)
+    for (const directory of ["rows/deep", "still"]) mkdirSync(at(directory), { recursive: true })
+    for (const name of ["rows/deep/gone.md", "gone.md"]) writeFileSync(at(name), "x")
+    utimesSync(at("still"), 0, 0)
+    early.kernel.add("watched", ["rows", "still", "gone.md"].map((name) => ({ id: name, path: at(name) })))
     await early.kernel.start()
-    const heard = changed(early)
-    writeFileSync(fresh, "x")
-    await early.look()
-    expect(await heard).toContain(fresh)
+    writeFileSync(at("rows/deep/fresh.md"), "x")
+    for (const name of ["rows/deep/gone.md", "gone.md"]) unlinkSync(at(name))
+    await early.hears(["rows/deep/fresh.md", "rows/deep", "gone.md"].map(at), () => early.look())
+    expect(early.heard).not.toContain(at("still"))
   })
 })
 
@@ -152,13 +144,11 @@ describe("an edit of the watcher itself", () => {
     const file = join(world.base, "row.md")
     world.kernel.add("watched", { id: "row", path: file })
     await world.seen()
-    const heard = changed(world)
-    await world.during("watch", "plugin.removed", async () => {
+    await world.hears([file], () => world.during("watch", "plugin.removed", async () => {
       writeFileSync(file, "x")
       await pause(10)
       await world.kernel.graft.kernel.disable("watch")
-    })
-    expect(await heard).toEqual([file])
+    }))
   })
 
   it("that takes it away closes its eyes, and one that brings it back opens them", async () => {

@@ -1,7 +1,7 @@
 /** `graft`: the plain conversation. It opens, it goes on across every reload, it leaves the terminal as it was. */
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { locationOf, type Graft } from "graft"
+import { locationOf, messageOf, type Graft } from "graft"
 import { paths } from "../../lib/paths.ts"
 import { parse, usageOf, type Options } from "../arguments.ts"
 import type { Terminal, Work } from "../contract.ts"
@@ -45,7 +45,9 @@ export const chat = (graft: Graft<Away>, screen: Screen): Work => ({
     let last = true
     try {
       if (first) await greet(place, conversation, values)
-      terminal.signal.addEventListener("abort", () => conversation.leave(), { once: true })
+      const leave = () => conversation.leave()
+      if (terminal.signal.aborted) leave()
+      else terminal.signal.addEventListener("abort", leave, { once: true })
       const left = await conversation.run()
       return left || terminal.signal.aborted ? EXIT.interrupted : EXIT.done
     } catch (error) {
@@ -69,10 +71,11 @@ async function greet({ graft, project, location, directory, interactive }: Place
   // This plugin was away, and is back.
   const away = graft.state.value.session
   const old = away !== undefined ? await graft.session.get(away) : flags.session || flags.continue ? (await chooseSession(graft, directory, location, flags)).session : undefined
-  const model = await project.model.resolve(old?.model ?? flags.model)
-  conversation.line(`graft ${graft.kernel.version} · ${model.ref} · ${directory.replace(homedir(), "~")} · /help`, "bold")
-  const demo = await demoNotice(project, flags.model)
-  for (const notice of [...(demo ? [demo] : []), ...(await notices(graft, location, interactive))]) conversation.line(notice, "yellow")
+  // Without a model there is still a conversation: one may be had in the next moment.
+  const model = await project.model.resolve(old?.model ?? flags.model).catch(messageOf)
+  conversation.line(`graft ${graft.kernel.version} · ${typeof model === "string" ? "no model" : model.ref} · ${directory.replace(homedir(), "~")} · /help`, "bold")
+  const about = typeof model === "string" ? [model] : demoNotice(model, flags.model)
+  for (const notice of [...about, ...(await notices(graft, location, interactive))]) conversation.line(notice, "yellow")
   if (!old) return
   for (const { text, style } of await lastWords(graft, old.id)) conversation.line(text, style)
   await conversation.open(old.id)

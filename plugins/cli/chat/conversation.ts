@@ -41,6 +41,8 @@ export class Conversation implements Hearer {
   readonly #removers: (() => void)[] = []
   #tail: Tail | undefined
   #waiting = false
+  /** Something was admitted since the wait began. */
+  #more = false
   #stopping = false
   #streaming = false
   readonly #begun = Promise.withResolvers<void>()
@@ -62,6 +64,7 @@ export class Conversation implements Hearer {
     this.#listen()
     if (this.talk.session !== undefined) await this.open(this.talk.session, this.talk.cursor)
     await this.#askAgain()
+    if (this.#asked.size === 0) this.#surface.aside(false)
     this.#taking--
     this.#begun.resolve()
     this.#surface.refresh()
@@ -145,15 +148,15 @@ export class Conversation implements Hearer {
 
   submit(text: string): void {
     this.#taking++
-    this.#work = this.#work.then(() => this.#take(text)).catch((error: unknown) => this.line(messageOf(error), "red")).finally(() => {
+    // What was typed under a question is an answer to that one, and to no other.
+    const [question] = this.#questions.values()
+    this.#work = this.#work.then(() => (question ? this.#answer(question, text) : this.#take(text))).catch((error: unknown) => this.line(messageOf(error), "red")).finally(() => {
       this.#taking--
       this.#surface.refresh()
     })
   }
 
   async #take(text: string): Promise<void> {
-    const [question] = this.#questions.values()
-    if (question) return this.#answer(question, text)
     if (text.trim() === "") return
     if (this.#surface.shows) this.line(`${this.#waiting ? "" : "\n"}${this.#waiting ? "»" : "›"} ${text.replaceAll("\n", "\n  ")}`, "bold")
     const command = commandOf(text)
@@ -174,15 +177,19 @@ export class Conversation implements Hearer {
 
   /** Says how it ended once nothing of the session runs any more. */
   #await(): void {
+    this.#more = true
     if (this.#waiting) return
     const { session } = this.talk
     this.#waiting = true
     const done = async () => {
-      const ended = await this.#graft.session.wait(session!)
-      if (session !== this.talk.session) return
-      const head = await this.#graft.eventlog.head(session!)
-      if (head) await this.#tail?.reached(head.seq)
-      this.#ended(ended)
+      let ended: Ended | undefined
+      while (this.#more) {
+        this.#more = false
+        ended = await this.#graft.session.wait(session!)
+        const head = await this.#graft.eventlog.head(session!)
+        if (head && session === this.talk.session) await this.#tail?.reached(head.seq)
+      }
+      if (ended && session === this.talk.session) this.#ended(ended)
     }
     orMoved(this.#graft, done()).catch((error: unknown) => { if (!this.#graft.retiring.aborted) this.line(messageOf(error), "red") }).finally(() => {
       this.#waiting = this.#stopping = this.#streaming = false
@@ -248,6 +255,7 @@ export class Conversation implements Hearer {
   }
 
   async #answer(question: Question, text: string): Promise<void> {
+    if (!this.#questions.has(question.id)) return this.line("that has been answered already", "dim")
     if (question.kind === "permission") {
       const reply = readReply(question, text)
       if (!reply) return this.line(`please answer ${question.ask.rule ? "o, a or d" : "o or d"}`, "yellow")

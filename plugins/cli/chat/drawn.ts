@@ -57,9 +57,9 @@ export class Drawn implements Surface {
   refresh(): void { this.#timer ??= setTimeout(() => this.#frame(), FRAME) }
 
   aside(away: boolean): void {
-    if (away) this.#talk.aside ??= this.#talk.line
-    this.#talk.line = (away ? undefined : this.#talk.aside) ?? emptyLine()
-    if (!away) this.#talk.aside = undefined
+    const { aside } = this.#talk
+    if (away) Object.assign(this.#talk, { aside: aside ?? this.#talk.line, line: emptyLine() })
+    else if (aside) Object.assign(this.#talk, { aside: undefined, line: aside })
     this.refresh()
   }
 
@@ -134,10 +134,15 @@ export class Drawn implements Surface {
   async #complete(text: string): Promise<void> {
     const found = await this.#hearer.complete(text)
     if (this.#talk.line.text !== text || found.length === 0) return
-    const common = found.reduce((a, b) => a.slice(0, [...a].findIndex((character, index) => character !== b[index]) >>> 0))
-    const [completed] = found.length === 1 ? [`${found[0]!} `] : [common.length > text.length ? common : text]
+    const completed = found.length === 1 ? `${found[0]!} ` : found.reduce(commonStart)
     this.#talk.line = { ...emptyLine(), text: completed, at: completed.length }
     if (found.length > 1 && completed === text) this.line(found.slice(0, 40).join("  "), "dim")
     this.#frame()
   }
+}
+
+function commonStart(a: string, b: string): string {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length++
+  return a.slice(0, length)
 }

@@ -1,0 +1,134 @@
+/**
+ * Globs in time that no pattern can blow up: `*` and `?` within a name, `**` across directories, `[a-z]`, `[!a]`,
+ * `{a,b}`, and `\` before a character that means itself. Names that begin with a dot are names like others. Pure.
+ */
+
+/** Alternatives that braces may make. */
+const MOST = 1_000
+
+/** `glob.braces`: the braces of the pattern make too many alternatives. */
+export class PatternError extends Error {
+  readonly code = "glob.braces"
+}
+
+/** Does a path, relative and with slashes, match? A pattern that ends with a slash means everything below. */
+export function matcher(pattern: string): (path: string) => boolean {
+  const alternatives = expand(pattern.replace(/^(?:\.\/+)+/, "")).map((each) => each.replace(/\/$/, "/**").split(/\/+/).map((segment) => (segment === "**" ? "**" : tokens(segment))))
+  return (path) => {
+    const names = path.split("/")
+    return alternatives.some((segments) => matchAll(segments, names))
+  }
+}
+
+type Token = "*" | { readonly has: (char: string) => boolean }
+type Segment = "**" | readonly Token[]
+
+/** Each alternative of the braces as a pattern of its own. */
+function expand(pattern: string): string[] {
+  const open = find(pattern, 0, "{")
+  const close = open < 0 ? -1 : matching(pattern, open)
+  if (close < 0) return [pattern]
+  const inner = pattern.slice(open + 1, close)
+  const choices = alternativesOf(inner)
+  const tails = expand(pattern.slice(close + 1))
+  const heads = choices.length > 1 ? choices.flatMap(expand) : expand(inner).map((text) => `\\{${text}\\}`)
+  if (heads.length * tails.length > MOST) throw new PatternError(`the braces of this pattern make more than ${MOST} alternatives`)
+  return heads.flatMap((head) => tails.map((tail) => pattern.slice(0, open) + head + tail))
+}
+
+/** Where a character stands that is not escaped, and not in brackets. */
+function find(pattern: string, from: number, wanted: string): number {
+  for (let at = from; at < pattern.length; at++) {
+    if (pattern[at] === "\\") at++
+    else if (pattern[at] === wanted) return at
+    else if (pattern[at] === "[") at = Math.max(at, endOfClass(pattern, at))
+  }
+  return -1
+}
+
+function matching(pattern: string, open: number): number {
+  for (let at = open + 1, depth = 1; at < pattern.length; at++) {
+    if (pattern[at] === "\\") at++
+    else if (pattern[at] === "[") at = Math.max(at, endOfClass(pattern, at))
+    else if (pattern[at] === "{") depth++
+    else if (pattern[at] === "}" && --depth === 0) return at
+  }
+  return -1
+}
+
+function alternativesOf(inner: string): string[] {
+  const out: string[] = []
+  let start = 0
+  for (let at = 0, depth = 0; at < inner.length; at++) {
+    if (inner[at] === "\\") at++
+    else if (inner[at] === "[") at = Math.max(at, endOfClass(inner, at))
+    else if (inner[at] === "{") depth++
+    else if (inner[at] === "}") depth--
+    else if (inner[at] === "," && depth === 0) {
+      out.push(inner.slice(start, at))
+      start = at + 1
+    }
+  }
+  return [...out, inner.slice(start)]
+}
+
+/** The bracket that closes a class; -1 where there is none. One right after the opening is a member. */
+function endOfClass(pattern: string, open: number): number {
+  const first = open + (/[!^]/.test(pattern[open + 1] ?? "") ? 2 : 1)
+  return pattern.indexOf("]", first + 1)
+}
+
+function tokens(segment: string): Token[] {
+  const out: Token[] = []
+  for (let at = 0; at < segment.length; at++) {
+    const char = segment[at]!
+    const close = char === "[" ? endOfClass(segment, at) : -1
+    if (char === "*") {
+      if (out.at(-1) !== "*") out.push("*")
+    } else if (char === "?") out.push({ has: () => true })
+    else if (close > 0) {
+      out.push(classOf(segment.slice(at + 1, close)))
+      at = close
+    } else {
+      const wanted = char === "\\" && at + 1 < segment.length ? segment[++at]! : char
+      out.push({ has: (given) => given === wanted })
+    }
+  }
+  return out
+}
+
+function classOf(inner: string): Token {
+  const negated = /^[!^]/.test(inner)
+  const members = [...inner.slice(negated ? 1 : 0).matchAll(/([^])-([^])|([^])/g)].map(([, low, high, one]) => [low ?? one!, high ?? one!] as const)
+  return { has: (char) => members.some(([low, high]) => low <= char && char <= high) !== negated }
+}
+
+/** Of several `**` only the last one met is tried again: what stood before it has matched already. */
+function matchAll(segments: readonly Segment[], names: readonly string[]): boolean {
+  return wildcard(segments.length, names.length, (at) => segments[at] === "**", (at, to) => matchName(segments[at] as readonly Token[], names[to]!))
+}
+
+const matchName = (wanted: readonly Token[], name: string): boolean =>
+  wildcard(wanted.length, name.length, (at) => wanted[at] === "*", (at, to) => (wanted[at] as Exclude<Token, "*">).has(name[to]!))
+
+/** A sequence with gaps against one without. */
+function wildcard(wanted: number, given: number, isGap: (at: number) => boolean, fits: (at: number, to: number) => boolean): boolean {
+  let at = 0
+  let to = 0
+  let gap = -1
+  let resume = 0
+  while (to < given) {
+    if (at < wanted && isGap(at)) {
+      gap = at++
+      resume = to
+    } else if (at < wanted && fits(at, to)) {
+      at++
+      to++
+    } else if (gap >= 0) {
+      at = gap + 1
+      to = ++resume
+    } else return false
+  }
+  while (at < wanted && isGap(at)) at++
+  return at === wanted
+}
