@@ -65,7 +65,8 @@ export async function buildHost(): Promise<void> {
 }
 
 function writeManifest(directory: string, manifest: Manifest): void {
-  const stamped = existsSync(join(root, INSTALLED)) ? { ...manifest.sources, [INSTALLED]: stamp(INSTALLED) } : manifest.sources
+  // First, because a change of it is more than a change of the host.
+  const stamped = existsSync(join(root, INSTALLED)) ? { [INSTALLED]: stamp(INSTALLED), ...manifest.sources } : manifest.sources
   const file = join(directory, `manifest.json.${process.pid}`)
   writeFileSync(file, JSON.stringify({ ...manifest, sources: stamped }, null, 1))
   renameSync(file, join(directory, "manifest.json"))

@@ -8,8 +8,8 @@ import { cursorAt, idAt, newLog, placeOf } from "./identity.ts"
 import type { Projections } from "./projections.ts"
 import { ALLOCATE, INSERT } from "./tables.ts"
 
-/** Bytes of one event's data; more belongs into a blob. */
-const MOST_BYTES = 16_777_216
+/** Characters of one event's data; more belongs into a blob. */
+const MOST = 16_777_216
 
 export interface Written extends Appended { kind: string; events: StoredEvent[]; /** Names that got a number. */ named: Map<string, number> }
 export type Known = ReadonlyMap<string, number>
@@ -19,12 +19,14 @@ export function textsOf({ aggregate, actor, create, events }: Append): string[] 
   const wrong = (what: string) => new EventLogError("eventlog.invalid", `an append to ${JSON.stringify(aggregate)}: ${what}`)
   for (const [field, value] of Object.entries({ aggregate, actor, ...(create !== undefined && { create }) })) if (typeof value !== "string" || value === "") throw wrong(`"${field}" is a text`)
   if (!Array.isArray(events)) throw wrong(`"events" is a list`)
-  return events.map(({ type, data }: NewEvent, i) => {
+  return events.map((event: NewEvent | null, i) => {
+    const { type, data, id, causation, correlation } = event ?? ({} as NewEvent)
     if (typeof type !== "string" || type === "") throw wrong(`event ${i} has no type`)
+    for (const name of [id, causation, correlation]) if (name !== undefined && (typeof name !== "string" || name === "")) throw wrong(`the ids of ${type} are texts`)
     let text: string | undefined
     try { text = JSON.stringify(data) } catch (error) { throw wrong(`the data of ${type} cannot be written as JSON: ${(error as Error).message}`) }
     if (text === undefined) throw wrong(`${type} has no data`)
-    if (text.length > MOST_BYTES) throw wrong(`the data of ${type} is ${text.length} characters long; more than ${MOST_BYTES} belong into a blob`)
+    if (text.length > MOST) throw wrong(`the data of ${type} is ${text.length} characters long; more than ${MOST} belong into a blob`)
     return text
   })
 }
@@ -35,7 +37,7 @@ export function append(tx: Tx, batch: Append, texts: readonly string[], projecti
   const { aggregate, actor, events, command } = batch
   const created = Date.now()
   const { key, seq, log, kind, epoch, current } = allocate(tx, batch, created)
-  projections.level(tx, current)
+  projections.level(tx, current, events)
   const first = seq - events.length + 1
   const named = new Map<string, number>()
   const number = (name: string): number => known.get(name) ?? named.get(name) ?? nameIn(tx, name, named)

@@ -43,8 +43,8 @@ export interface Upcast { type: string; from: number; upcast(data: Json): Json }
 /**
  * Errors carry `code`: `eventlog.fenced` (another owner took over, or there was no epoch where one is needed),
  * `eventlog.owned`, `eventlog.replica`, `eventlog.divergent`, `eventlog.conflict`, `eventlog.unknown` (no such aggregate or
- * projection), `eventlog.cursor` (other log, or ahead of head), `eventlog.invalid`, `eventlog.projection` (one threw); and
- * those of the store.
+ * projection), `eventlog.cursor` (other log, or ahead of head), `eventlog.invalid`, `eventlog.projection` and
+ * `eventlog.upcast` (one threw); and those of the store.
  */
 export interface EventLog {
   /** When one of an owner's appends is refused, those that it had already made after it are refused with the same error. */

@@ -1,7 +1,7 @@
 /** What the log refuses. What the database refuses comes through with its own `store.*` code. */
 export type EventLogErrorCode =
   | "eventlog.fenced" | "eventlog.owned" | "eventlog.replica" | "eventlog.divergent" | "eventlog.conflict"
-  | "eventlog.unknown" | "eventlog.cursor" | "eventlog.invalid" | "eventlog.projection"
+  | "eventlog.unknown" | "eventlog.cursor" | "eventlog.invalid" | "eventlog.projection" | "eventlog.upcast"
 
 export class EventLogError extends Error {
   readonly code: EventLogErrorCode

@@ -1,7 +1,7 @@
 /**
  * Read models, kept in the transaction of the append. Which of them are current is written down: one that an append goes
- * past (its plugin was away, or the other process has not got it) is marked as behind, and catches up before the next
- * append of a process that has it. So a projection that comes late, or back, is whole before it is used.
+ * past (its plugin was away, or the other process has not got it) is marked as behind, and catches up when it is there
+ * again, at the latest before the next append that concerns it.
  */
 import type { Board } from "graft"
 import type { Store, Tx } from "../store/contract.ts"
@@ -33,12 +33,13 @@ export class Projections {
     this.#tables = tables
   }
 
-  /** Their tables are made before anybody reads them, and not earlier. */
-  prepare(): void {
+  /** Other ones are there now. Their tables are made before anybody reads them, and not earlier; in a log that is in use they are brought up to date now. */
+  changed(): void {
     for (const { id, migrations } of this.#board) if (id !== RESERVED) void this.#store.prepare(id, migrations).catch(() => {})
+    if (this.#made) void this.ready([]).catch(() => {})
   }
 
-  /** The log and all projections that are there now have their tables. Those who wait go on in their order. */
+  /** The log has its tables, and all projections that are there now have theirs. Those who wait go on in their order. */
   async ready(events: readonly { type: string }[]): Promise<void> {
     const items = [...this.#board]
     if (!this.#made || items.length !== this.#items.length || items.some((item, i) => item !== this.#items[i])) {
@@ -47,41 +48,47 @@ export class Projections {
       made.catch(() => { if (this.#made === made) this.#made = undefined })
     }
     await this.#made
-    for (const [{ types }, error] of this.#failed) if (events.some(({ type }) => types.includes(type))) throw error
+    for (const [item, error] of this.#failed) if (concerns(item, events)) throw error
   }
 
   /** What a plugin's author got wrong stops only the events that it wants to see; what is wrong with the disk stops all. */
   async #make(items: readonly Projection[]): Promise<void> {
     const failed = new Map<Projection, unknown>()
     await this.#tables()
-    for (const item of items) {
+    // Of two with one id the later is meant, as on the board.
+    const distinct = [...new Map(items.map((item) => [item.id, item])).values()]
+    for (const item of distinct) {
       if (this.#current.includes(item)) continue
       try {
         if (item.id === RESERVED) throw new EventLogError("eventlog.invalid", `a projection cannot have the id "${RESERVED}"`)
         await this.#store.migrate(item.id, item.migrations)
+        if (await this.#isBehind(item.id)) await this.#store.write((tx) => this.#catchUp(tx, item, this.#behind(tx, item.id)))
       } catch (error) {
-        if (!["store.migration", "store.newer", "eventlog.invalid"].includes((error as { code: string }).code)) throw error
+        if (!isMistake(error)) throw error
         failed.set(item, error)
       }
     }
     if (items !== this.#items) return
     this.#failed.clear()
     for (const [item, error] of failed) this.#failed.set(item, error)
-    this.#current = items.filter((item) => !failed.has(item))
+    this.#current = distinct.filter((item) => !failed.has(item))
     this.#settled = undefined
   }
 
-  /** Before an append: ours catch up, those of others fall behind. `current` is what the database holds for current, by name. */
-  level(tx: Tx, current: string): void {
+  /** Before an append: those of others fall behind, and ours that it concerns catch up. `current` is what the database holds for current, by name. */
+  level(tx: Tx, current: string, events: readonly { type: string }[]): void {
     if (current === this.#settled) return
     const states = new Map(tx.all<{ id: string; behind: number | null }>("SELECT id, behind FROM projection").map(({ id, behind }) => [id, behind]))
+    let settled = true
     for (const item of this.#current) {
       const behind = states.get(item.id)
       states.delete(item.id)
-      if (behind !== null) this.#catchUp(tx, item, behind ?? 1)
+      if (behind === null) continue
+      if (concerns(item, events)) this.#catchUp(tx, item, behind ?? 1)
+      else settled = false
     }
     for (const [id, behind] of states) if (behind === null) tx.run("UPDATE projection SET behind = (SELECT coalesce(max(position), 0) + 1 FROM event) WHERE id = ?", [id])
-    this.#settled = tx.get<{ current: string }>(`SELECT ${CURRENT} AS current`)!.current
+    if (settled) this.#settled = tx.get<{ current: string }>(`SELECT ${CURRENT} AS current`)!.current
   }
 
   project(tx: Tx, event: StoredEvent): void {
@@ -98,6 +105,17 @@ export class Projections {
     })
   }
 
+  async #isBehind(id: string): Promise<boolean> {
+    const row = await this.#store.get<{ behind: number | null }>("SELECT behind FROM projection WHERE id = ?", [id])
+    return row ? row.behind !== null : (await this.#store.get("SELECT 1 FROM event LIMIT 1")) !== undefined
+  }
+
+  /** The first position that it has not taken in. */
+  #behind(tx: Tx, id: string): number {
+    const row = tx.get<{ behind: number | null }>("SELECT behind FROM projection WHERE id = ?", [id])
+    return row ? (row.behind ?? Number.MAX_SAFE_INTEGER) : 1
+  }
+
   #catchUp(tx: Tx, item: Projection, from: number): number {
     let events = 0
     for (let next = from; ; ) {
@@ -111,6 +129,11 @@ export class Projections {
     return events
   }
 }
+
+const concerns = ({ types }: Projection, events: readonly { type: string }[]): boolean => events.some(({ type }) => types.includes(type))
+
+/** Of the projection's author, not of the disk. */
+const isMistake = (error: unknown): boolean => ["store.migration", "store.newer", "store.conflict", "store.sql"].includes((error as { code: string }).code) || error instanceof EventLogError
 
 function apply(tx: Tx, { id, project }: Projection, event: StoredEvent): void {
   try {

@@ -2,7 +2,7 @@
 import type { Board } from "graft"
 import type { SqlValue, Store } from "../store/contract.ts"
 import type { EventLog, Json, StoredEvent, Upcast } from "./contract.ts"
-import { unknownAggregate } from "./errors.ts"
+import { EventLogError, unknownAggregate } from "./errors.ts"
 import { cursorAt, idAt, seqOf, type Head } from "./identity.ts"
 import { PAGE, PAGE_OF_TYPES } from "./tables.ts"
 
@@ -57,6 +57,14 @@ export const keyOf = ({ type, from }: Upcast): string => `${type}@${from}`
 function eventOf({ aggregate, log, seq, position, id, type, epoch, actor, created, causation, correlation, ...row }: EventRow & { aggregate: string; log: string }, upcasts: ReadonlyMap<string, Upcast>): StoredEvent {
   let version = row.version
   let data = JSON.parse(row.data) as Json
-  for (let step = upcasts.get(`${type}@${version}`); step; step = upcasts.get(`${type}@${++version}`)) data = step.upcast(data)
+  for (let step = upcasts.get(`${type}@${version}`); step; step = upcasts.get(`${type}@${++version}`)) data = lift(step, data)
   return { aggregate, seq, position, id: id ?? idAt(log, seq), type, version, epoch, actor, created, ...(causation !== null && { causation }), ...(correlation !== null && { correlation }), data }
+}
+
+function lift(step: Upcast, data: Json): Json {
+  try {
+    return step.upcast(data)
+  } catch (error) {
+    throw new EventLogError("eventlog.upcast", `the upcast of ${step.type} from version ${step.from} failed: ${String(error)}`, { cause: error })
+  }
 }

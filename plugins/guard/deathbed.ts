@@ -2,8 +2,7 @@
  * What this process leaves behind if it dies: a marker, without a name while all is well. A clean end takes it away; an
  * end by an error that nobody caught names the plugin that threw it.
  */
-import { rmSync } from "node:fs"
-import { acquit, aliveMarker, ownMarker, writeMarker } from "../lib/quarantine.ts"
+import { acquit, aliveMarker, ownMarker, remove, writeMarker } from "../lib/quarantine.ts"
 import { culpritOf, ownerIn, type Member } from "./roster.ts"
 
 export interface Deathbed { readonly marker: string; members: readonly Member[]; close(): void }
@@ -17,17 +16,15 @@ export function openDeathbed(data: string): Deathbed {
     setImmediate(() => { thrower = undefined }).unref()
   }
   const exit = () => {
-    try {
-      if (thrower?.stranger) writeMarker(marker, { ...aliveMarker(), culprit: culpritOf(thrower, "threw an error that nobody caught") })
-      else rmSync(marker, { force: true })
-    } catch { /* a full or read-only disk keeps no marker */ }
+    if (thrower?.stranger) writeMarker(marker, { ...aliveMarker(), culprit: culpritOf(thrower, "threw an error that nobody caught") })
+    else remove(marker)
   }
   const deathbed: Deathbed = {
     marker,
     members: [],
     close() {
       process.off("uncaughtExceptionMonitor", monitor).off("exit", exit)
-      rmSync(marker, { force: true })
+      remove(marker)
       acquit(data, new Set(deathbed.members.map(({ file }) => file)))
     },
   }

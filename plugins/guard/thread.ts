@@ -4,7 +4,7 @@
  * inspector, which only diagnoses: ending a thread from there would end Node.
  */
 import type { InspectorNotification, Debugger } from "node:inspector"
-import type { Marker } from "../lib/quarantine.ts"
+import type { Culprit, Marker } from "../lib/quarantine.ts"
 import type { Member } from "./roster.ts"
 
 /** `beats`: signs of life, and whether the main thread was busy since the one before. `stall` in milliseconds. */
@@ -21,6 +21,7 @@ export function thread(): void {
   const port = parentPort!
   /** Milliseconds: between two questions while there is work, and while there is none; for an answer of the inspector. */
   const [SOON, LATE, PATIENCE] = [Math.min(stall, 2_000), 30_000, 1_000]
+  const LOOKS = 5
   interface Found { member?: Member; place: string; line: string }
   let members: readonly Member[] = []
   let pause = SOON
@@ -57,17 +58,28 @@ export function thread(): void {
     return true
   }
 
+  /** Looks again as long as it is nobody's, a few times: the first look may have come to the kernel, or too late. */
   async function report(last: number): Promise<void> {
     const since = performance.now() - stall
-    const found = await look()
-    if (beat() !== last) return
-    const who = found?.member ? `${found.member.id}@${found.member.gen}` : found ? "no plugin's code" : "something outside of JavaScript, such as a program that is waited for,"
-    const where = found ? `: ${found.place}${found.line && `: ${found.line}`}` : ""
-    say(`${who} has held everything up for ${Math.round(stall / 100) / 10} s${where}`)
-    if (found?.member?.stranger) note({ ...marker, culprit: { plugin: found.member.id, file: found.member.file, files: Object.fromEntries(found.member.files.map((file) => [file, hash(file)])), deed: `held everything up (${found.place})`, at: Date.now() } })
-    while (beat() === last) await wait(100)
+    const held = (have: string, milliseconds: number) => `${who} ${have}held everything up for ${Math.round(milliseconds / 100) / 10} s${where}`
+    let [who, where] = ["", ""]
+    for (let n = 0; beat() === last; n++) {
+      if (n % 10 === 0 && n < LOOKS * 10) {
+        const found = await look()
+        if (beat() !== last) break
+        const name = found?.member ? `${found.member.id}@${found.member.gen}` : found ? "no plugin's code" : "something outside of JavaScript, such as a program that is waited for,"
+        if (name !== who) {
+          [who, where] = [name, found ? `: ${found.place}${found.line && `: ${found.line}`}` : ""]
+          say(held("has ", performance.now() - since))
+        }
+        if (found?.member?.stranger) note({ ...marker, culprit: culprit(found.member, found.place) })
+        if (found?.member) n = LOOKS * 10
+      }
+      await wait(100)
+    }
+    if (who === "") return
     note(marker)
-    port.postMessage({ said: `${who} held everything up for ${Math.round((performance.now() - since) / 100) / 10} s${where}` } satisfies FromThread)
+    port.postMessage({ said: held("", performance.now() - since) } satisfies FromThread)
   }
 
   /** The innermost frame of a plugin's own file; undefined where no JavaScript runs that could be stopped. */
@@ -110,6 +122,10 @@ export function thread(): void {
 
   function uncompiled(line: string): string {
     return line.replaceAll(/\(0, __vite_ssr_import_\d+__\.([\w$]+)\)/g, "$1").replaceAll(/__vite_ssr_import_\d+__\./g, "").trim()
+  }
+
+  function culprit({ id, file, files }: Member, place: string): Culprit {
+    return { plugin: id, file, files: Object.fromEntries(files.map((path) => [path, hash(path)])), deed: `held everything up (${place})`, at: Date.now() }
   }
 
   function hash(file: string): string {

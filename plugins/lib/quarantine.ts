@@ -25,10 +25,13 @@ export const hashOf = (path: string): string => {
   try { return createHash("sha256").update(readFileSync(path)).digest("hex") } catch { return "" }
 }
 
+/** A full or read-only disk keeps no marker. */
 export function writeMarker(file: string, marker: Marker): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(`${file}.new`, JSON.stringify(marker), { mode: 0o600 })
-  renameSync(`${file}.new`, file)
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writeFileSync(`${file}.new`, JSON.stringify(marker), { mode: 0o600 })
+    renameSync(`${file}.new`, file)
+  } catch { /* see above */ }
 }
 
 /** What this start leaves out, as the bytes on disk are now. `data` is the directory of `paths().data`. */
@@ -46,20 +49,33 @@ export const lift = (data: string, id: string): boolean => forget(data, ({ culpr
 /** A process that ran these files has ended as it should. */
 export const acquit = (data: string, files: ReadonlySet<string>): boolean => forget(data, ({ culprit }) => culprit !== undefined && files.has(culprit.file))
 
-/** Clears away what counts against nobody any more. */
-export const tidy = (data: string): boolean => forget(data, ({ culprit }) => !culprit || !unchanged(culprit))
+/** Clears away what counts against nobody any more, and what was never finished. */
+export function tidy(data: string): void {
+  forget(data, ({ culprit }) => !culprit || !unchanged(culprit))
+  for (const name of namesIn(data)) {
+    const [, started, pid] = /^(\d+)-(\d+)\.json\.new$/.exec(name) ?? []
+    if (pid !== undefined && !lives({ started: Number(started), pid: Number(pid) })) remove(join(directoryOf(data), name))
+  }
+}
 
 function forget(data: string, which: (death: Marker) => boolean): boolean {
   const gone = deaths(data).filter(which)
-  for (const { path } of gone) rmSync(path, { force: true })
+  for (const { path } of gone) remove(path)
   return gone.length > 0
+}
+
+/** On a read-only disk it stays, as does what it says. */
+export function remove(path: string): void {
+  try { rmSync(path, { force: true }) } catch { /* see above */ }
+}
+
+function namesIn(data: string): string[] {
+  try { return readdirSync(directoryOf(data)) } catch { return [] }
 }
 
 /** Markers of processes that are no more, the newest first. */
 function deaths(data: string): (Marker & { path: string })[] {
-  let names: string[]
-  try { names = readdirSync(directoryOf(data)).filter((name) => name.endsWith(".json")).sort().reverse().slice(0, MOST) } catch { return [] }
-  return names.flatMap((name) => {
+  return namesIn(data).filter((name) => name.endsWith(".json")).sort().reverse().slice(0, MOST).flatMap((name) => {
     const path = join(directoryOf(data), name)
     const marker = read(path)
     return marker && !lives(marker) ? [{ ...marker, path }] : []
@@ -75,7 +91,7 @@ function read(path: string): Marker | undefined {
   }
 }
 
-const isCulprit = (value: Culprit | undefined): boolean => typeof value?.plugin === "string" && typeof value.file === "string" && typeof value.deed === "string" && typeof value.files === "object"
+const isCulprit = (value: Culprit | undefined): boolean => typeof value?.plugin === "string" && typeof value.file === "string" && typeof value.deed === "string" && typeof value.files === "object" && value.files !== null
 const unchanged = ({ files }: Culprit): boolean => Object.entries(files).every(([path, hash]) => hashOf(path) === hash)
 
 /** A process id is given out again, in a container even to the next start. */

@@ -7,6 +7,8 @@ import { StringDecoder } from "node:string_decoder"
 
 export interface Run {
   arguments: readonly string[]
+  /** What is searched: the directory, or what comes in. */
+  target: "./" | "-"
   /** A directory that no link can redirect; or an open file, searched as standard input. */
   directory?: string
   file?: number
@@ -33,9 +35,7 @@ const NEVER = ["--glob=!.git", "--glob=!node_modules"]
 export async function ripgrep(run: Run): Promise<Ran> {
   const { rgPath } = await import("@vscode/ripgrep")
   // Later globs win: what is never searched is named last.
-  const at = run.arguments.indexOf("--")
-  const given = at < 0 ? [...run.arguments, ...NEVER] : [...run.arguments.slice(0, at), ...NEVER, ...run.arguments.slice(at)]
-  const child = spawn(rgPath, [...ALWAYS, ...given], { cwd: run.directory, stdio: [run.file ?? "ignore", "pipe", "pipe"], windowsHide: true })
+  const child = spawn(rgPath, [...ALWAYS, ...run.arguments, ...NEVER, "--", run.target], { cwd: run.directory, stdio: [run.file ?? "ignore", "pipe", "pipe"], windowsHide: true })
   let partial: string | undefined
   let bytes = 0
   let errors = ""

@@ -34,7 +34,8 @@ export function find(wanted: string, offer: Offer): Model {
   if (same[0]) return same[0]
   const close = nearRefs(wanted, [...offer.models].sort((a, b) => Number(b.usable) - Number(a.usable)))
   const provider = splitRef(wanted)?.provider
-  const stranger = provider !== undefined && !offer.providers.some(({ id }) => id === provider) ? ` (nobody speaks for "${provider}")` : ""
+  const speaker = offer.providers.find(({ id }) => id === provider)
+  const stranger = provider === undefined || speaker?.ready ? "" : ` (${speaker ? (speaker.reason ?? `${speaker.name} is not ready`) : `nobody speaks for "${provider}"`})`
   const hint = close.length > 0 ? `did you mean ${close.join(" or ")}?` : ""
   throw new ModelError("model.unknown", [`there is no model "${wanted}"${stranger}`, hint, '"graft models" lists those that can be used'].filter(Boolean).join("; "), close)
 }

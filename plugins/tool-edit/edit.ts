@@ -6,7 +6,7 @@ import { unifiedDiff } from "../lib/diffs.ts"
 import { encode, uniformNewline } from "../lib/text.ts"
 import { readTextFile, type TextFile } from "../lib/textfile.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
-import { apply, findPlaces, lineNumbers, nearestText } from "./match.ts"
+import { apply, findPlaces, lineNumbers, MOST_PLACES, nearestText } from "./match.ts"
 
 const input = v.object({
   path: v.pipe(v.string(), v.nonEmpty("a path"), v.description("The file, absolute or relative to the working directory")),
@@ -36,12 +36,12 @@ export function edited(path: string, file: TextFile, { oldText, newText, all }: 
   const newline = uniformNewline(file.text)
   const plain = (text: string) => (newline ? text.replaceAll("\r\n", "\n") : text)
   const before = plain(file.text)
-  const { tier, places } = findPlaces(before, plain(oldText), plain(newText))
+  const { tier, places } = findPlaces(before, plain(oldText), plain(newText), all)
   if (places.length === 0) {
     const near = nearestText(before, oldText)
     throw new EditError("edit.none", `oldText is not in ${path}; nothing was changed. ${near ? `The nearest text there is:\n${near}` : "Nothing there is like it"}`)
   }
-  if (places.length > 1 && !all) throw new EditError("edit.ambiguous", `oldText is in ${path} ${places.length} times (lines ${lineNumbers(before, places).join(", ")}${places.length > 10 ? ", …" : ""}); nothing was changed. Add the lines around it, or set all`)
+  if (places.length > 1 && !all) throw new EditError("edit.ambiguous", `oldText is in ${path} ${places.length < MOST_PLACES ? "" : "at least "}${places.length} times (lines ${lineNumbers(before, places).join(", ")}${places.length > 10 ? ", …" : ""}); nothing was changed. Add the lines around it, or set all`)
   const after = apply(before, places)
   const text = newline === "\r\n" ? after.replaceAll("\n", "\r\n") : after
   const bytes = encode(text, file.encoding)

@@ -9,14 +9,23 @@ export interface Replacement { start: number; end: number; text: string }
 export type Tier = "exact" | "whitespace" | "indentation"
 export type Match = { tier: Tier; places: Replacement[] } | { tier: "none"; places: [] }
 
-/** Every place, in order, overlapping ones too: they make a text ambiguous. */
-export function findPlaces(text: string, wanted: string, replacement: string): Match {
-  for (const [tier, find] of [["exact", exact], ["whitespace", whitespace], ["indentation", indentation]] as const) {
-    const places = find(text, wanted, replacement)
-    if (places.length > 0) return { tier, places }
+/** Places that are looked for where one is wanted: beyond, it is only said that there are more. */
+export const MOST_PLACES = 1_000
+
+/** With `all` every place; else also those that overlap, because they make a text ambiguous, up to `MOST_PLACES`. */
+export function findPlaces(text: string, wanted: string, replacement: string, all = false): Match {
+  const sought: Sought = { wanted, replacement, all }
+  const places = exact(text, sought)
+  if (places.length > 0) return { tier: "exact", places }
+  const file = project(text)
+  for (const [tier, find] of [["whitespace", whitespace], ["indentation", indentation]] as const) {
+    const found = find(text, file, sought)
+    if (found.length > 0) return { tier, places: found }
   }
   return { tier: "none", places: [] }
 }
+
+interface Sought { wanted: string; replacement: string; all: boolean }
 
 /** Of places that overlap, the first is taken. */
 export function apply(text: string, places: readonly Replacement[]): string {
@@ -30,18 +39,24 @@ export function apply(text: string, places: readonly Replacement[]): string {
   return out + text.slice(at)
 }
 
-function exact(text: string, wanted: string, replacement: string): Replacement[] {
-  return occurrences(text, wanted).map((start) => ({ start, end: start + wanted.length, text: replacement }))
+function exact(text: string, { wanted, replacement, all }: Sought): Replacement[] {
+  return occurrences(text, wanted, all).map((start) => ({ start, end: start + wanted.length, text: replacement }))
 }
 
-function occurrences(text: string, wanted: string): number[] {
+function occurrences(text: string, wanted: string, all: boolean, counts: (at: number) => boolean = () => true): number[] {
   const found: number[] = []
-  for (let at = text.indexOf(wanted); at >= 0 && wanted !== ""; at = text.indexOf(wanted, at + 1)) found.push(at)
+  for (let at = text.indexOf(wanted); at >= 0 && wanted !== "" && (all || found.length < MOST_PLACES);) {
+    const taken = counts(at)
+    if (taken) found.push(at)
+    at = text.indexOf(wanted, at + (all && taken ? wanted.length : 1))
+  }
   return found
 }
 
+interface Projected { text: string; from: number[] }
+
 /** The text without carriage returns and spaces at line ends, and where each of its characters came from. */
-function project(text: string): { text: string; from: number[] } {
+function project(text: string): Projected {
   const from: number[] = []
   const lines: string[] = []
   for (let start = 0; start <= text.length;) {
@@ -56,53 +71,55 @@ function project(text: string): { text: string; from: number[] } {
   return { text: lines.join("\n"), from }
 }
 
-function whitespace(text: string, wanted: string, replacement: string): Replacement[] {
-  const file = project(text)
+function whitespace(_: string, file: Projected, { wanted, replacement, all }: Sought): Replacement[] {
   const piece = project(wanted)
   if (piece.text.trim() === "") return []
   const trimmed = !wanted.endsWith("\n") && wanted.trimEnd() !== wanted
-  return occurrences(file.text, piece.text)
-    .filter((at) => !trimmed || at + piece.text.length === file.text.length || file.text[at + piece.text.length] === "\n")
+  return occurrences(file.text, piece.text, all, (at) => !trimmed || endsLine(file.text, at + piece.text.length))
     .map((at) => ({ start: file.from[at]!, end: file.from[at + piece.text.length - 1]! + 1, text: replacement }))
 }
 
-interface Line { start: number; end: number; text: string }
-
-function linesOf(text: string): Line[] {
-  const lines: Line[] = []
-  for (let start = 0; start <= text.length;) {
-    const next = text.indexOf("\n", start)
-    const end = next < 0 ? text.length : next
-    lines.push({ start, end, text: text.slice(start, end).trimEnd() })
-    start = end + 1
-  }
-  return lines
-}
+const endsLine = (text: string, at: number): boolean => at === text.length || text[at] === "\n"
 
 const indentOf = (line: string): string => /^[ \t]*/.exec(line)![0]
 
 /** Whole lines whose indentation differs by the same text in every line; the replacement is shifted the same way. */
-function indentation(text: string, wanted: string, replacement: string): Replacement[] {
+function indentation(text: string, file: Projected, { wanted, replacement, all }: Sought): Replacement[] {
   const closed = wanted.endsWith("\n")
-  const piece = linesOf(closed ? wanted.slice(0, -1) : wanted).map(({ text: line }) => line)
-  const first = piece.findIndex((line) => line !== "")
-  if (first < 0) return []
-  const file = linesOf(text)
-  const found: Replacement[] = []
-  for (let at = 0; at + piece.length <= file.length; at++) {
-    const shift = shiftBetween(piece[first]!, file[at + first]!.text)
-    if (!shift || !piece.every((line, index) => file[at + index]!.text === shifted(line, shift))) continue
-    const changed = replacement.split("\n").map((line) => shifted(line, shift))
-    if (changed.includes(undefined)) continue
-    const last = file[at + piece.length - 1]!
-    const rest = text.slice(last.end).startsWith("\n") ? 1 : 0
-    const end = closed ? last.end + rest : last.end - (text[last.end - 1] === "\r" ? 1 : 0)
-    found.push({ start: file[at]!.start, end, text: changed.join("\n") })
-  }
-  return found
+  const piece = (closed ? wanted.slice(0, -1) : wanted).split("\n").map((line) => line.trimEnd())
+  const first = piece.find((line) => line !== "")
+  if (first === undefined) return []
+  const found = shiftsOf(first, file.text).flatMap((shift) => {
+    const [shiftedPiece, changed] = [piece, replacement.split("\n")].map((lines) => lines.map((line) => shifted(line, shift)))
+    if (shiftedPiece!.includes(undefined) || changed!.includes(undefined)) return []
+    const lines = shiftedPiece!.join("\n")
+    return occurrences(file.text, lines, all, (at) => (at === 0 || file.text[at - 1] === "\n") && endsLine(file.text, at + lines.length)).map((at): Replacement => {
+      const last = at + lines.length < file.text.length ? file.from[at + lines.length]! : text.length
+      const end = closed ? last + (text[last] === "\n" ? 1 : 0) : last - (text[last - 1] === "\r" ? 1 : 0)
+      return { start: at === 0 ? 0 : file.from[at - 1]! + 1, end, text: changed!.join("\n") }
+    })
+  })
+  return found.sort((a, b) => a.start - b.start)
 }
 
 type Shift = { add: string } | { remove: string }
+/** Different indentations of one line that are tried. */
+const MOST_SHIFTS = 50
+
+/** By what the indentation of this line differs, wherever it stands. */
+function shiftsOf(line: string, text: string): Shift[] {
+  const bare = line.trimStart()
+  const shifts = new Map<string, Shift>()
+  for (let at = text.indexOf(bare); at >= 0 && shifts.size < MOST_SHIFTS;) {
+    const start = text.lastIndexOf("\n", at) + 1
+    const end = at + bare.length
+    const shift = endsLine(text, end) ? shiftBetween(line, text.slice(start, end)) : undefined
+    if (shift) shifts.set(JSON.stringify(shift), shift)
+    const next = text.indexOf("\n", end)
+    at = next < 0 ? -1 : text.indexOf(bare, next)
+  }
+  return [...shifts.values()]
+}
 
 function shiftBetween(piece: string, line: string): Shift | undefined {
   const [from, to] = [indentOf(piece), indentOf(line)]
@@ -119,14 +136,16 @@ function shifted(line: string, shift: Shift): string | undefined {
   return line.startsWith(shift.remove) ? line.slice(shift.remove.length) : undefined
 }
 
+const MOST_LINES = 50_000
+
 /** The text around the lines most like the wanted ones, with line numbers; for the error when nothing matches. */
 export function nearestText(text: string, wanted: string): string | undefined {
-  const file = linesOf(text).slice(0, 50_000)
-  const piece = linesOf(wanted).map((line) => line.text.trim()).filter((line) => line !== "").slice(0, 50)
+  const file = text.split("\n", MOST_LINES)
+  const piece = wanted.split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(0, 50)
   if (piece.length === 0 || file.length === 0) return undefined
   const words = new Set(piece.join(" ").match(/\w+/g) ?? [])
   const scores = file.map((line) => {
-    const trimmed = line.text.trim()
+    const trimmed = line.slice(0, 2_000).trim()
     if (trimmed === "") return 0
     if (piece.includes(trimmed)) return 3
     const own = trimmed.slice(0, 500).match(/\w+/g) ?? []
@@ -141,7 +160,7 @@ export function nearestText(text: string, wanted: string): string | undefined {
   }
   if (best.sum < 0.5) return undefined
   const [from, to] = [Math.max(0, best.at - 2), Math.min(file.length, best.at + Math.min(size, 20) + 2)]
-  return file.slice(from, to).map((line, index) => `${from + index + 1}\t${line.text.slice(0, 300)}`).join("\n")
+  return file.slice(from, to).map((line, index) => `${from + index + 1}\t${line.trimEnd().slice(0, 300)}`).join("\n")
 }
 
 /** Line numbers of places, for the error when several match. */

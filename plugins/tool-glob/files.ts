@@ -13,7 +13,7 @@ export async function findFiles({ root, location, matches, deadline, entries, si
   const paths: string[] = []
   let seen = 0
   const { partial } = await inDirectory(root, (directory) => ripgrep({
-    arguments: ["--files", ...ignoring(location, root), "--", "./"], directory, separator: "\0", bytes: MAX_BYTES, deadline, signal,
+    arguments: ["--files", ...ignoring(location, root)], target: "./", directory, separator: "\0", bytes: MAX_BYTES, deadline, signal,
     take(record) {
       if (++seen > entries) return `stopped after ${entries} files`
       const path = record.slice(2)

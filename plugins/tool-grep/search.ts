@@ -28,7 +28,7 @@ export async function search(wanted: Search): Promise<Found> {
   let matches = 0
   let broken = ""
   const { partial, failed, errors } = await ripgrep({
-    ...wanted, arguments: argumentsOf(wanted), separator: "\n", bytes: MAX_BYTES,
+    ...wanted, arguments: argumentsOf(wanted), target: wanted.file === undefined ? "./" : "-", separator: "\n", bytes: MAX_BYTES,
     take(record) {
       // A name may hold line ends: what has no NUL is the beginning of one, or a remark.
       if (!record.includes("\0")) return void (broken = REMARK.test(record) ? "" : `${broken}${record}\n`)
@@ -46,7 +46,7 @@ export async function search(wanted: Search): Promise<Found> {
 
 const REMARK = /: (WARNING: stopped searching binary file|binary file matches)/
 
-function argumentsOf({ pattern, glob, literal, ignoreCase, context, file, options = [] }: Search): string[] {
+function argumentsOf({ pattern, glob, literal, ignoreCase, context, options = [] }: Search): string[] {
   return [
     "--no-heading", "--with-filename", "--line-number",
     "--field-match-separator=:", "--field-context-separator=-", "--context-separator=", `--max-columns=${MAX_LINE}`, "--max-columns-preview", "--max-filesize=32M", "--regex-size-limit=16M", "--dfa-size-limit=64M",
@@ -54,7 +54,7 @@ function argumentsOf({ pattern, glob, literal, ignoreCase, context, file, option
     ...(glob === undefined ? [] : only(glob)),
     // Later globs win: these are never searched, whatever was asked for.
     "--glob=!.env", "--glob=!.env.*",
-    "--regexp", pattern, "--", file === undefined ? "./" : "-",
+    `--regexp=${pattern}`,
   ]
 }
 

@@ -3,12 +3,12 @@ import * as v from "valibot"
 import type { Graft } from "graft"
 import { linkDetail, locate, type Place } from "../lib/confine.ts"
 import { unifiedDiff } from "../lib/diffs.ts"
-import { encode } from "../lib/text.ts"
+import { encode, uniformNewline } from "../lib/text.ts"
 import { readTextFile, type TextFile } from "../lib/textfile.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
 
 const input = v.object({
-  path: v.pipe(v.string(), v.nonEmpty("a path"), v.description("The file, absolute or relative to the working directory; missing directories are made")),
+  path: v.pipe(v.string(), v.nonEmpty("a path"), v.check((path) => !/[/\\]$/.test(path), "a file: this names a directory"), v.description("The file, absolute or relative to the working directory; missing directories are made")),
   content: v.pipe(v.string(), v.description("All of the new content")),
 })
 
@@ -31,19 +31,25 @@ export const makeWrite = (graft: Graft): ToolDefinition<typeof input> => ({
     const current = await readTextFile(place.real)
     const refusal = current && (await refuse(graft, context.session, place, current, content))
     if (refusal) return { output: refusal, failed: true }
-    const bytes = encode(content, current?.encoding ?? "utf-8") ?? encode(content, "utf-8")!
-    const { version, created } = await graft.file.replace({ session: context.session, path: place.real, bytes, text: content, expect: current?.version })
+    const text = asBefore(content, current)
+    const kept = encode(text, current?.encoding ?? "utf-8")
+    const bytes = kept ?? encode(text, "utf-8")!
+    const { version, created } = await graft.file.replace({ session: context.session, path: place.real, bytes, text, expect: current?.version })
     return {
-      output: created ? `made ${place.path} (${bytes.length} bytes)` : `wrote ${place.path} (${bytes.length} bytes)`,
+      output: `${created ? "made" : "wrote"} ${place.path} (${bytes.length} bytes${kept ? "" : `, as UTF-8: ${current!.encoding} lacks a character of it`})`,
       title: path,
-      metadata: { path: place.real, before: current?.version, after: version, diff: await unifiedDiff(place.path, current?.text ?? "", content) },
+      metadata: { path: place.real, before: current?.version, after: version, diff: await unifiedDiff(place.path, current?.text ?? "", text) },
     }
   },
 })
 
+/** Where all lines of a file ended in CRLF, they still do: a model reads and writes LF. */
+const asBefore = (content: string, current: TextFile | undefined): string =>
+  current && uniformNewline(current.text) === "\r\n" && !content.includes("\r\n") ? content.replaceAll("\n", "\r\n") : content
+
 /** Why an existing file may not be replaced; the very same content may always be written again. */
 async function refuse(graft: Graft, session: string, place: Place, current: TextFile, content: string): Promise<string | undefined> {
-  if (current.text === content || current.text === "") return undefined
+  if (current.text === asBefore(content, current) || current.text === "") return undefined
   const seen = await graft.file.lastSeen(session, place.real)
   if (!seen) return `nothing was written: ${place.path} exists, and this session has not read it. Read it first, then write it, or use edit`
   if (seen.version === current.version) return undefined

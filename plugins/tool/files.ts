@@ -1,9 +1,9 @@
 /** Changing files without losing anybody's work: each change says what it expects to find, and one at a time wins. */
-import { randomBytes } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { constants } from "node:fs"
-import { open, rename, rm } from "node:fs/promises"
+import { link, open, rename, rm, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
-import { inDirectory, openReal } from "../lib/confine.ts"
+import { explain, inDirectory, openReal } from "../lib/confine.ts"
 import { versionOf } from "../lib/text.ts"
 import type { Files } from "./contract.ts"
 
@@ -81,30 +81,59 @@ async function inspect(path: string): Promise<Present | undefined> {
     await using file = await openReal(path)
     const status = await file.stat()
     if (!status.isFile()) throw new FileError("file.refused", `${path} is not a regular file`)
-    return { version: versionOf(await file.readFile()), mode: status.mode & 0o7777, uid: status.uid, gid: status.gid }
+    return { version: await hashOf(file), mode: status.mode & 0o7777, uid: status.uid, gid: status.gid }
   } catch (error) {
     if ((error as { code?: unknown }).code === "confine.missing") return undefined
     throw error
   }
 }
 
-/** Written beside, synced, renamed: a crash leaves the old file or the new one, never a half. */
+/** As `versionOf` its bytes, whatever their number. */
+async function hashOf(file: FileHandle): Promise<string> {
+  const hash = createHash("sha256")
+  const chunk = Buffer.allocUnsafe(256 * 1024)
+  for (let at = 0; ;) {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
+    if (bytesRead === 0) return hash.digest("hex")
+    hash.update(chunk.subarray(0, bytesRead))
+    at += bytesRead
+  }
+}
+
+/** Written beside, synced, put in place: a crash leaves the old file or the new one, never a half. */
 async function write(path: string, bytes: Uint8Array, previous: Present | undefined): Promise<void> {
   await inDirectory(dirname(path), async (parent) => {
-    const temporary = join(parent, `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}`)
+    const temporary = join(parent, `.graft-${randomBytes(8).toString("hex")}`)
+    const target = join(parent, basename(path))
     try {
       await using file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), previous ? previous.mode & 0o777 : 0o666)
       await file.writeFile(bytes)
-      if (previous) {
-        // Only root may give a file away; a foreign owner is lost then, and the mode is what matters.
-        await file.chown(previous.uid, previous.gid).catch(() => {})
-        await file.chmod(previous.mode)
-      }
+      if (previous) await keepNature(file, previous)
       await file.sync()
-      await rename(temporary, join(parent, basename(path)))
+      await (previous ? rename(temporary, target) : create(temporary, target, path))
     } catch (error) {
+      throw error instanceof FileError ? error : explain(error, path)
+    } finally {
       await rm(temporary, { force: true })
-      throw error
     }
   }, { create: previous === undefined })
+}
+
+/** Only root may give a file away; where the owner is lost, the bits that lend his rights are too. */
+async function keepNature(file: FileHandle, { uid, gid, mode }: Present): Promise<void> {
+  const kept = await file.chown(uid, gid).then(() => true, () => false)
+  await file.chmod(kept ? mode : mode & 0o777)
+}
+
+/** A new name, and nobody's work under it: linking fails where renaming would write over what came in between. */
+async function create(temporary: string, target: string, path: string): Promise<void> {
+  try {
+    await link(temporary, target)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === "EEXIST") throw new FileError("file.changed", `${path} exists already`)
+    // A file system without links.
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS") throw error
+    await rename(temporary, target)
+  }
 }

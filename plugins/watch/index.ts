@@ -5,7 +5,7 @@ import { Row } from "./row.ts"
 
 export default definePlugin<WatchState>({
   per: "process",
-  state: { version: 1, init: () => ({ open: false, warned: false }) },
+  state: { version: 1, init: () => ({ asked: false, warned: false }) },
   slots: { watched: { schema: Row } },
   async setup(graft) {
     const lookout = new Lookout(graft)

@@ -10,8 +10,8 @@ import { closeEye, closeEyes, makeEyes, openEye, POLL, SHAPE, type Eye, type Eye
 import { ignores, Plan, type Lead, type Sight } from "./plan.ts"
 import { touched } from "./trace.ts"
 
-/** What a generation leaves to the next: are there eyes, and was it said that some are bad? */
-export interface WatchState { open: boolean; warned: boolean }
+/** What a generation leaves to the next: was it asked to look, and did it say that some eyes are bad? */
+export interface WatchState { asked: boolean; warned: boolean }
 
 /** Milliseconds in which whoever asked for the first look goes first. */
 const AFTER = 100
@@ -27,7 +27,6 @@ export class Lookout {
   readonly #told = new Set<string>()
   #eyes: Eyes | undefined
   #plan = new Plan({ roots: [], kernel: [], rows: [] })
-  #asked = false
   #queued = false
 
   constructor(graft: Graft<WatchState>) {
@@ -35,23 +34,18 @@ export class Lookout {
     graft.retiring.addEventListener("abort", () => this.#end(), { once: true })
   }
 
-  /** In setup, when a generation before this one had opened its eyes: they see for this one from the commit on. */
+  /** In setup, when a generation before this one was asked: its eyes see for this one from the commit on. */
   async takeOver(): Promise<void> {
-    if (!this.#graft.state.value.open) return
-    this.#asked = true
+    if (!this.#asked) return
     const eyes = await this.#prepare()
-    this.#graft.onCommit(() => this.#begin(eyes, Date.now() - BEFORE))
+    this.#graft.onCommit(() => this.#begin(eyes))
   }
 
   /** Shortly. Once is enough. */
   openSoon(): void {
     if (this.#asked) return
-    this.#asked = true
-    this.#graft.timeout(AFTER, async () => {
-      const eyes = await this.#prepare()
-      this.#graft.state.update((draft) => { draft.open = true })
-      this.#begin(eyes, performance.timeOrigin)
-    })
+    this.#graft.state.update((draft) => { draft.asked = true })
+    this.#graft.timeout(AFTER, async () => this.#begin(await this.#prepare()))
   }
 
   /** Wishes, or what is there, may be others now. */
@@ -68,6 +62,7 @@ export class Lookout {
   async follow(location: string): Promise<void> {
     if (!this.#asked || this.#boards.has(location) || !this.#graft.kernel.locations().includes(location)) return
     using there = await this.#graft.at(location)
+    if (this.#boards.has(location)) return
     const board = there.all("watched")
     this.#boards.set(location, { board, stop: board.onChange(() => this.lookSoon()) })
     this.lookSoon()
@@ -79,15 +74,17 @@ export class Lookout {
     this.lookSoon()
   }
 
+  get #asked(): boolean { return this.#graft.state.value.asked }
+
   async #prepare(): Promise<Eyes> {
     const eyes = await this.#graft.keep("eyes", SHAPE, makeEyes, closeEyes)
     for (const location of this.#graft.kernel.locations()) await this.follow(location)
     return eyes
   }
 
-  #begin(eyes: Eyes, since: number): void {
+  #begin(eyes: Eyes): void {
     this.#eyes = eyes
-    this.#look(since)
+    this.#look(eyes.open.size > 0 ? Date.now() - BEFORE : performance.timeOrigin)
     eyes.sink = this.#sink
   }
 

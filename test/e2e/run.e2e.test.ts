@@ -1,5 +1,5 @@
 /** `graft run` is for scripts: the answer on stdout and nothing else there, an exit code that means something, and no question ever. */
-import { existsSync, readFileSync, statSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { appears, place, type Place } from "./graft.ts"
@@ -83,6 +83,30 @@ describe("exit codes", () => {
     expect(JSON.parse(out.trimEnd().split("\n").at(-1)!)).toMatchObject({ type: "result", state: "interrupted", exit: 130 })
     const pid = Number(readFileSync(join(here.project, `pid.${signal}`), "utf8"))
     expect(() => process.kill(pid, 0)).toThrow("ESRCH")
+  })
+})
+
+describe("a command", () => {
+  it("may come from any plugin, and is helped with as all others are", async () => {
+    const hello = `import { definePlugin } from "graft"
+export default definePlugin({ per: "process", setup(graft) { graft.add("subcommand", { name: "hello", summary: "Says hello", usage: "usage: graft hello <name>", async run([name], terminal) { terminal.out(\`hello \${name}\\n\`); return 0 } }) } })`
+    writeFileSync(join(here.plugins, "hello.ts"), hello)
+    expect(await here.graft(["hello", "world"])).toEqual({ code: 0, signal: null, out: "hello world\n", err: "" })
+    expect((await here.graft(["hello", "--help"])).out).toBe("Says hello\n\nusage: graft hello <name>\n")
+    expect((await here.graft(["--help"])).out).toMatch(/^  hello +Says hello$/m)
+    // --safe has built-ins only.
+    expect(await here.graft(["hello", "world", "--safe"])).toMatchObject({ code: 2 })
+    rmSync(join(here.plugins, "hello.ts"))
+  })
+
+  it("is plain text where color is not wanted", async () => {
+    const why = (env: NodeJS.ProcessEnv, ...more: string[]) => here.terminal(["why", "model", "demo/demo", ...more], { env }).ended
+    expect((await why({})).out).toContain(ESCAPE)
+    for (const plain of [await why({ NO_COLOR: "1" }), await why({ TERM: "dumb" }), await why({}, "--no-color")]) expect(plain).toMatchObject({ code: 0, out: expect.not.stringContaining(ESCAPE) as string })
+  })
+
+  it("says its version at once", async () => {
+    expect(await here.graft(["--version"])).toMatchObject({ code: 0, out: "graft 0.1.0\n" })
   })
 })
 

@@ -13,7 +13,7 @@ it("drops, edits, breaks, heals and deletes, and each step is told as it happens
   const said = out.replaceAll(/\s+/g, " ")
   const steps = [
     "A place where adventurers meet", "plugin.loaded dice@1 is live", "tool.added tool dice is new", "✓ dice", "rolled",
-    "model.added model hearth/ember is new", "plugin.reloaded hearth@2 took over from @1", "model.updated model hearth/ember changed: name by hearth@2", "You reached me", "through the second edition",
+    "model.added model hearth/ember is new", "plugin.reloaded hearth@2 took over from @1", "model.updated model hearth/ember changed: name by hearth@2", "through the second edition",
     "plugin.failed hearth failed: hearth.ts:9:15:", "(hearth@2 goes on)", "> 9 | setup(graft {", "plugin.reloaded hearth@3", "tool.removed", "model.removed", "I would need the tool `dice`", "nothing restarted",
   ]
   const missing = steps.filter((step) => !said.includes(step))

@@ -1,10 +1,11 @@
 /** The words of the command line: what is typed is understood or refused with what to type instead; what is shown hides nothing and says it once. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PassThrough, Readable } from "node:stream"
 import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { createKernel, type Graft } from "graft"
 import { choose, parse, usageOf } from "../../plugins/cli/arguments.ts"
 import { openLines, type Lines } from "../../plugins/cli/chat/lines.ts"
 import { commandOf } from "../../plugins/cli/chat/slash.ts"
@@ -13,6 +14,7 @@ import { globals } from "../../plugins/cli/dispatch.ts"
 import { explain, summary } from "../../plugins/cli/ending.ts"
 import { say } from "../../plugins/cli/facts.ts"
 import { loadHistory, remember } from "../../plugins/cli/history.ts"
+import { keepLog } from "../../plugins/cli/logfile.ts"
 import { gather } from "../../plugins/cli/notes.ts"
 import { pose, readReply, readTrust, visible, type Question } from "../../plugins/cli/questions.ts"
 import { readPrompt } from "../../plugins/cli/stdin.ts"
@@ -114,6 +116,45 @@ describe("history", () => {
     writeFileSync(file, Array.from({ length: 2_500 }, (_, index) => `entry ${index}\n`).join(""))
     expect(loadHistory(file)[0]).toBe("entry 2499")
     expect(readFileSync(file, "utf8").split("\n")).toHaveLength(1_001)
+  })
+})
+
+describe("the log", () => {
+  const talker = { per: "process" as const, setup(graft: Graft) { graft.log.warn("one row\nanother") } }
+
+  it("has what plugins say and what fails, in a private file, and nothing before there is something", async () => {
+    const logs = join(directory, "logs")
+    const kernel = createKernel()
+    const close = keepLog(kernel, logs)
+    await kernel.start()
+    close()
+    expect(existsSync(logs)).toBe(false)
+    const again = keepLog(kernel, logs)
+    await kernel.put("talker", talker)
+    await kernel.put("broken", { setup() { throw new Error("no luck") } }).catch(() => {})
+    await kernel.settled()
+    again()
+    await kernel.close()
+    const text = readFileSync(join(logs, "graft.log"), "utf8")
+    expect(text).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z \d+ warn  talker@1 one row\n  another\n/)
+    expect(text).toMatch(/error broken@1 stage: .*no luck/)
+    expect([statSync(logs).mode & 0o777, statSync(join(logs, "graft.log")).mode & 0o777]).toEqual([0o700, 0o600])
+  })
+
+  it("is begun anew when it is long, and only the last few are kept", async () => {
+    const kernel = createKernel()
+    await kernel.start()
+    for (let round = 0; round < 6; round++) {
+      writeFileSync(join(directory, "graft.log"), `round ${round}\n${"x".repeat(1_100_000)}`)
+      const close = keepLog(kernel, directory)
+      await kernel.put(`talker${round}`, talker)
+      await kernel.settled()
+      close()
+    }
+    await kernel.close()
+    expect(readdirSync(directory).sort()).toEqual(["graft.log", "graft.log.1", "graft.log.2", "graft.log.3"])
+    expect(statSync(join(directory, "graft.log")).size).toBeLessThan(1_000)
+    expect(readFileSync(join(directory, "graft.log.1"), "utf8")).toMatch(/^round 5/)
   })
 })
 

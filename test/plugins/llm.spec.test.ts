@@ -325,6 +325,9 @@ describe("who stops it", () => {
       const stop = new AbortController()
       const failing = world.failure(TURN, { signal: stop.signal })
       await soon("the request", until(() => server.turns.length === n + 1))
+      // It is told as soon as it is on its way, not when it is answered.
+      await world.next("llm.requested")
+      world.told()
       stop.abort()
       expect(await soon("the end", failing)).toMatchObject({ code: "llm.aborted", retryable: false })
       await soon("the connection is closed", server.turns[n]!.closed)

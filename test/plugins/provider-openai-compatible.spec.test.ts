@@ -84,7 +84,7 @@ describe("a provider", () => {
   test("that cannot be used says why, and is ready when the reason is gone", async () => {
     const server = await endpoint("m1")
     server.route("GET /v1/models", answers(401, chatError("no key")))
-    const world = await open({ config: { model: "other/x", providers: { acme: { url: server.url }, none: { url: "localhost:1/v1" }, unset: { url: server.url, key: "{env:NOT_SET}" } } } })
+    const world = await open({ config: { model: "other/x", providers: { acme: { url: server.url }, none: { url: "localhost:1/v1" }, unset: { url: server.url, key: "{env:NOT_SET}", models: { m1: {} } } } } })
     await world.next("provider.updated", ({ provider }) => provider.id === "acme")
     const reasons = Object.fromEntries((await world.graft.model.providers()).map(({ id, reason }) => [id, reason]))
     expect(reasons).toEqual({
@@ -96,6 +96,10 @@ describe("a provider", () => {
     await world.graft.auth.set("acme", "key")
     await world.next("model.added", ({ model }) => model.ref === "acme/m1")
     expect(await usable(world)).toEqual(["acme/m1"])
+    await expect(world.graft.model.resolve("unset/m1")).rejects.toMatchObject({ code: "model.unusable" })
+    process.env.NOT_SET = "set"
+    onTestFinished(() => { delete process.env.NOT_SET })
+    expect((await world.graft.model.resolve("unset/m1")).ref).toBe("unset/m1")
   })
 })
 
@@ -159,7 +163,7 @@ describe("the models", () => {
     const later = await open({ plugins: ["provider-openai-compatible", "provider-demo"], config: acme(server) })
     expect((await later.graft.model.resolve()).ref).toBe("demo/demo")
     expect((await later.graft.model.providers()).find(({ id }) => id === "acme")).toMatchObject({ ready: false, reason: expect.stringContaining(`${server.url} cannot be reached`) })
-    await expect(later.graft.model.resolve("acme/m1")).rejects.toMatchObject({ code: "model.unknown" })
+    await expect(later.graft.model.resolve("acme/m1")).rejects.toMatchObject({ code: "model.unknown", message: expect.stringContaining(`there is no model "acme/m1" (${server.url} cannot be reached`) })
     server.route("GET /v1/models", list("m1"))
     expect((await later.graft.model.resolve("acme/m1")).ref).toBe("acme/m1")
   })

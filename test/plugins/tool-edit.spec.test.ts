@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { apply, findPlaces, nearestText } from "../../plugins/tool-edit/match.ts"
+import { apply, findPlaces, MOST_PLACES, nearestText } from "../../plugins/tool-edit/match.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 describe("the matcher", () => {
@@ -56,6 +56,14 @@ describe("the matcher", () => {
     }), { numRuns: 500 })
   })
 
+  test("every place is what replaceAll would replace", () => {
+    const short = fc.string({ unit: fc.constantFrom("a", "b", "\n"), maxLength: 20 })
+    fc.assert(fc.property(short, short.filter((wanted) => wanted !== ""), (file, wanted) => {
+      const { tier, places } = findPlaces(file, wanted, "X", true)
+      if (tier === "exact") expect(apply(file, places)).toBe(file.replaceAll(wanted, "X"))
+    }))
+  })
+
   test("a block shifted by one indentation is found, and the replacement is shifted alike", () => {
     const block = fc.array(fc.constantFrom("a", "  b", "    c", ""), { minLength: 1, maxLength: 6 }).filter((lines) => lines[0] !== "" && lines.at(-1) !== "")
     fc.assert(fc.property(block, block, fc.constantFrom("  ", "\t", "        "), (lines, other, by) => {
@@ -71,6 +79,10 @@ describe("the matcher", () => {
     findPlaces(`${" ".repeat(500_000)}x`, " \t \n y", "z")
     findPlaces("a\n".repeat(20_000), "  a\n".repeat(50), "b")
     nearestText("word ".repeat(100_000), "word other")
+    // Text that repeats itself: places overlap at every character, and lines match for long before they do not.
+    expect(findPlaces("a".repeat(1_000_000), "a".repeat(100_000), "b").places).toHaveLength(MOST_PLACES)
+    expect(findPlaces("    a\n".repeat(100_000), `${"  a\n".repeat(2_000)}b`, "c").tier).toBe("none")
+    expect(findPlaces("f(x)\n".repeat(200_000), "f(x)", "g", true).places).toHaveLength(200_000)
     expect(performance.now() - since).toBeLessThan(2_000)
   })
 })

@@ -60,6 +60,15 @@ describe("what it shows", () => {
     expect(await read("pipe")).toMatchObject({ outcome: "error", output: expect.stringContaining("pipe, socket or device") })
   })
 
+  test.runIf(process.platform === "linux")("a file that has no size, or no end, is read as far as is shown; what the system refuses is named", async () => {
+    project.rules.flag = { allow: ["read:/proc/*", "read:/dev/*"] }
+    expect((await read("/proc/self/status")).output).toContain("1\tName:")
+    expect((await read("/proc/self/pagemap"))).toMatchObject({ outcome: "error", output: expect.stringMatching(/binary|refuses/) })
+    expect((await read("/proc/self/mem"))).toMatchObject({ outcome: "error", output: expect.stringMatching(/\/mem: the system refuses access/) })
+    expect((await read("/dev/zero"))).toMatchObject({ outcome: "error", output: expect.stringContaining("device") })
+    project.rules.flag = { allow: [] }
+  })
+
   test("other encodings are read, and named", async () => {
     expect((await read(file("wide16.txt", Buffer.from("\uFEFFgrün\n", "utf16le")))).output).toBe("1\tgrün\n(the file is encoded as utf-16le)")
     expect((await read(file("latin.txt", Buffer.from("grün\n", "latin1")))).output).toBe("1\tgrün\n(the file is encoded as latin1)")

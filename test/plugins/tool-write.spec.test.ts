@@ -48,6 +48,39 @@ test("mode and encoding are kept, and nothing is left beside", async () => {
   expect(readdirSync(at("kept"))).toEqual(["run.sh"])
 })
 
+test("line ends are kept, and a name of any length; an encoding that lacks a character is left, and that is said", async () => {
+  writeFileSync(at("crlf.txt"), "a\r\nb\r\n")
+  await project.call("read", { path: "crlf.txt" })
+  await write("crlf.txt", "a\nc\n")
+  expect(readFileSync(at("crlf.txt"), "utf8")).toBe("a\r\nc\r\n")
+  const long = `${"長".repeat(83)}.md`
+  expect((await write(long, "x")).outcome).toBe("ok")
+  expect((await write(long, "y")).outcome).toBe("ok")
+  writeFileSync(at("latin.txt"), Buffer.from([0xe4, 0xff]))
+  await project.call("read", { path: "latin.txt" })
+  expect((await write("latin.txt", "ä")).output).not.toContain("UTF-8")
+  expect(readFileSync(at("latin.txt"))).toEqual(Buffer.from([0xe4]))
+  expect((await write("latin.txt", "ä→")).output).toContain("as UTF-8: latin1 lacks")
+})
+
+test("what appears under a new name in between is not written over", async () => {
+  const { graft, directory } = project
+  const file = { session: "s", bytes: Buffer.from("mine"), path: join(directory, "new.txt") }
+  const all = await Promise.allSettled([1, 2, 3].map(() => graft.file.replace(file)))
+  expect(all.map((one) => (one.status === "fulfilled" ? "made" : (one.reason as { code: string }).code)).sort()).toEqual(["file.changed", "file.changed", "made"])
+  // Another process makes it between the look and the writing: the kernel's own answer decides.
+  const { linkSync, mkdirSync: make, watch } = await import("node:fs")
+  make(at("race"))
+  writeFileSync(at("theirs"), "theirs")
+  const watcher = watch(at("race"), (_, name) => { if (name?.startsWith(".graft-")) try { linkSync(at("theirs"), at("race/new.txt")) } catch { /* it is there already */ } })
+  const bytes = Buffer.alloc(32 * 1024 * 1024)
+  const raced = await graft.file.replace({ ...file, bytes, path: at("race/new.txt") }).then(() => "made", (error: { code: string }) => error.code)
+  watcher.close()
+  expect(raced).toBe("file.changed")
+  expect(readFileSync(at("race/new.txt"), "utf8")).toBe("theirs")
+  expect(readdirSync(at("race"))).toEqual(["new.txt"])
+})
+
 test("a link out of the project asks, with both ends; a dangling one too; and is written through, not over, once allowed", async () => {
   symlinkSync(join(project.outside, "target.txt"), at("escape.txt"))
   symlinkSync(project.outside, at("door"))
@@ -65,6 +98,7 @@ test("a directory, a binary file and a file where a directory should be are refu
   expect(await write("src", "x")).toMatchObject({ outcome: "error", output: expect.stringContaining("a directory") })
   expect(await write("bin", "x")).toMatchObject({ outcome: "error", output: expect.stringContaining("binary") })
   expect((await write("bin/below", "x")).outcome).toBe("error")
+  expect(await write("new/", "x")).toMatchObject({ outcome: "invalid", output: expect.stringContaining("names a directory") })
   expect(readFileSync(at("bin"))).toEqual(Buffer.from([0, 1, 2]))
 })
 

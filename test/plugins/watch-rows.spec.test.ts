@@ -139,6 +139,19 @@ describe("an edit of the watcher itself", () => {
     expect(opened.mock.calls.length).toBe(eyes)
   })
 
+  it("between being asked to look and looking is no matter", async () => {
+    await using world = new World()
+    world.write("one.ts", serving("one", 0))
+    await world.kernel.start()
+    world.kernel.emit("llm.requested", { model: "m", provider: "p", messages: 1, tools: 0 })
+    await world.kernel.settled()
+    const index = join(world.builtIn, "watch/index.ts")
+    writeFileSync(index, `${readFileSync(index, "utf8")}// edited\n`)
+    await world.kernel.reconcile([index])
+    await world.during("one", "plugin.reloaded", () => world.write("one.ts", serving("one", 1)))
+    expect(world.view("watch")).toMatchObject({ gen: 2, kept: ["eyes 1"] })
+  })
+
   it("tells the news of a row that the old one had gathered", async () => {
     await using world = await World.open()
     const file = join(world.base, "row.md")

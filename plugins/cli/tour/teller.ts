@@ -10,6 +10,8 @@ const INDENT = "   "
 const WIDEST = 96
 
 export class Teller {
+  /** Where the files of the tour are, which nobody needs to read. */
+  directory = ""
   readonly #terminal: Terminal
   readonly #width: number
   #view: View | undefined
@@ -18,9 +20,6 @@ export class Teller {
   #spaced = false
   /** When the last file was saved; events are timed from there. */
   #saved: number | undefined
-
-  /** Where the files of the tour are, which nobody needs to read. */
-  directory = ""
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal
