@@ -178,23 +178,20 @@ export class ModuleGraph {
     if (specifier === "graft" || specifier.startsWith("graft/")) return { kind: "virtual", id: specifier }
     if (isBuiltin(specifier)) return { kind: "native", id: specifier }
     const direct = specifier.startsWith("./") || specifier.startsWith("../") ? join(dirname(importer), specifier) : undefined
-    if (direct && (this.#from.kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct, importer)
+    if (direct && (this.#from.kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct)
     const bundle = this.#from.bundled ? this.#from.workshop.packages.get(specifier) : undefined
     if (bundle !== undefined) return { kind: "native", id: bundle }
     const url = (this.#jiti ??= (hostRequire("jiti") as typeof import("jiti")).createJiti(this.#from.entry, { fsCache: false, moduleCache: false })).esmResolve(specifier, { parentURL: pathToFileURL(importer).href, try: true } as { parentURL: string; try: true }) as string | undefined
     const path = url?.startsWith("file:") ? fileURLToPath(url) : undefined
-    if (path && existsSync(path)) return this.#classify(path, importer)
+    if (path && existsSync(path)) return this.#classify(path)
     return SHARED.test(specifier) ? { kind: "host", id: specifier } : undefined
   }
 
   /** Own is what lies in no package, or in the plugin's own: linked workspace packages included, by their real path. */
-  #classify(path: string, importer: string): Resolved | undefined {
-    const real = this.#from.kept?.has(path) ? path : realpathSync(path)
-    const { above, name } = packagedIn(real)
-    const home = packagedIn(this.#from.entry)
-    if (above === home.above && name === home.name && (isSource(real) || extname(real) === ".json")) return { kind: "own", id: real }
-    // What the host has installed for itself is not found from a directory elsewhere.
-    return name === undefined || importer.startsWith(join(above, sep)) ? { kind: "native", id: real } : undefined
+  #classify(path: string): Resolved {
+    const id = this.#from.kept?.has(path) ? path : realpathSync(path)
+    const own = packageAround(id) === packageAround(this.#from.entry) && (isSource(id) || extname(id) === ".json")
+    return { kind: own ? "own" : "native", id }
   }
 
   /** Another version of a package than the one in memory: CommonJS is loaded anew, an ES module is held by Node until the process ends. */
@@ -292,12 +289,8 @@ function placesOf(specifier: string, importer: string): string[] {
   }
 }
 
-/** The innermost package of a `node_modules` in which a path lies, and the directory above that. */
-function packagedIn(path: string): { above: string; name?: string } {
-  const parts = path.split(`${sep}node_modules${sep}`)
-  const [scope, name] = parts.length > 1 ? parts.pop()!.split(sep) : []
-  return scope === undefined ? { above: "" } : { above: parts.join(`${sep}node_modules${sep}`), name: scope.startsWith("@") ? `${scope}/${name}` : scope }
-}
+/** The directory of the innermost `node_modules` package in which a path lies, if any. */
+const packageAround = (path: string): string | undefined => /^.*[\\/]node_modules[\\/](@[^\\/]+[\\/])?[^\\/]+/.exec(path)?.[0]
 
 function isCommonJs(path: string, source: string): boolean {
   const extension = extname(path)

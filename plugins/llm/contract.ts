@@ -9,7 +9,7 @@ export interface TurnRequest {
   system: string[]
   messages: LanguageModelV4Prompt
   tools: ToolSpec[]
-  options: { maxOutputTokens?: number; temperature?: number; reasoning?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh"; provider?: Record<string, Record<string, unknown>> }
+  options: { maxOutputTokens?: number; temperature?: number; reasoning?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max"; provider?: Record<string, Record<string, unknown>> }
   headers: Record<string, string>
 }
 

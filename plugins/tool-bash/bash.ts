@@ -6,9 +6,11 @@ import { run, type Finished } from "./command.ts"
 
 const SECONDS = 120
 const MAX_SECONDS = 600
+/** The system takes 128 KiB of one argument (execve(2)); the shell gets a few bytes besides. */
+const MAX_COMMAND = 128_000
 
 const input = v.object({
-  command: v.pipe(v.string(), v.regex(/\S/, "a command"), v.check((command) => !command.includes("\0"), "a command cannot hold a NUL byte")),
+  command: v.pipe(v.string(), v.regex(/\S/, "a command"), v.check((command) => !command.includes("\0"), "a command cannot hold a NUL byte"), v.check((command) => Buffer.byteLength(command) <= MAX_COMMAND, `at most ${MAX_COMMAND} bytes: write a longer script to a file, and run that`)),
   timeout: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_SECONDS), v.description("Seconds until it is stopped")), SECONDS),
   description: v.optional(v.pipe(v.string(), v.description("What it does, in a few words, for the person who looks on"))),
 })
@@ -51,7 +53,8 @@ function verdictOf({ ending, bytes }: Finished, timeout: number): string {
     case "exit": return ending.code === 0 ? "" : `exit code ${ending.code}`
     case "signal": return `ended by ${ending.signal}`
     case "deadline": return `stopped: it ran longer than ${timeout} s; a longer timeout may be given, up to ${MAX_SECONDS}`
-    case "interrupted": return "interrupted"
+    // Whoever interrupted says so.
+    case "interrupted": return ""
     case "flood": return `stopped: it wrote more than ${bytes} bytes; send the output to a file, or filter it`
     default: return ending satisfies never
   }

@@ -1,8 +1,11 @@
 /** What a command wrote: beginning and end in bounded memory, the middle counted and dropped. */
+import { isUtf8 } from "node:buffer"
 import { stripVTControlCharacters } from "node:util"
 
 const HEAD = 1024 * 1024
 const TAIL = 1024 * 1024
+/** Bytes by which text is told from what is none. */
+const SAMPLE = 8_192
 
 export class Collector {
   readonly #head: Buffer[] = []
@@ -33,7 +36,10 @@ export class Collector {
     this.#tailBytes = kept.length
   }
 
+  /** What is no text is not shown: its bytes say nothing to a reader of text. */
   text(): string {
+    const beginning = Buffer.concat(this.#head).subarray(0, SAMPLE)
+    if (beginning.includes(0) && !isUtf8(beginning)) return `(${this.#total} bytes of binary output are not shown; send them to a file, or through xxd, strings or base64)`
     const head = Buffer.concat(this.#head).toString("utf8")
     const tail = Buffer.concat(this.#tail).subarray(-TAIL)
     const dropped = this.#total - this.#headBytes - tail.length
@@ -47,7 +53,10 @@ export class Collector {
   }
 }
 
-/** Without escape sequences; of a line that was drawn over and over, its last state. */
+/** All controls but tab, line feed and carriage return. */
+const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
+
+/** Without escape sequences and other controls; of a line that was drawn over and over, its last state. */
 function readable(text: string): string {
-  return stripVTControlCharacters(text).replace(/\r+\n/g, "\n").split("\n").map((line) => line.slice(line.lastIndexOf("\r") + 1)).join("\n")
+  return stripVTControlCharacters(text).replaceAll("\0", "␀").replace(CONTROLS, "").replace(/\r+\n/g, "\n").split("\n").map((line) => line.slice(line.lastIndexOf("\r") + 1)).join("\n")
 }

@@ -21,6 +21,11 @@ const PROGRESS = 100
 
 const shell = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"].find((path) => existsSync(path)) ?? "/bin/sh"
 
+/** `bash.start`: it could not be started; the directory may be gone. */
+export class StartError extends Error {
+  readonly code = "bash.start"
+}
+
 export async function run({ command, directory, env, deadline, signal, progress }: Command): Promise<Finished> {
   const mark = randomUUID()
   // One pipe for both streams keeps their order; the second holds only what the shell says of a line it cannot parse.
@@ -29,7 +34,7 @@ export async function run({ command, directory, env, deadline, signal, progress 
   const collector = new Collector()
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Ending>()
   const exited = new Promise<Ending>((resolve, reject) => {
-    child.once("error", (error) => reject(Object.assign(new Error(`the command could not be started in ${directory}: ${error.message}`), { code: "bash.start" })))
+    child.once("error", (error) => reject(new StartError(`the command could not be started in ${directory}: ${error.message}`)))
     child.once("exit", (code, by) => resolve(by ? { kind: "signal", signal: by } : { kind: "exit", code: code ?? 0 }))
   })
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()))

@@ -132,7 +132,7 @@ async function execute(tool: Tool, input: unknown, location: string, call: ToolC
     const milliseconds = performance.now() - since
     if (result === STUCK) return { outcome: stopped().outcome, output: stopped().why, input, milliseconds }
     const { output, title, metadata, failed } = plain(result)
-    if (signal.aborted) return { outcome: stopped().outcome, output: `${output}\n(${stopped().why})`, input, title, metadata, milliseconds }
+    if (signal.aborted) return { outcome: stopped().outcome, output: [output, `(${stopped().why})`].filter(Boolean).join("\n"), input, title, metadata, milliseconds }
     return { outcome: failed ? "error" : "ok", output, input, title, metadata, milliseconds }
   } catch (error) {
     const milliseconds = performance.now() - since

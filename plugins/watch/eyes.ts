@@ -15,7 +15,7 @@ export interface Sink {
 
 export interface Eye extends Sight { readonly directory: string; /** What changed before then was seen by others. */ readonly since: number; readonly polling: boolean; ready: boolean; watcher?: FSWatcher }
 
-/** `leads`: where the paths of rows led when it was last looked. */
+/** `leads`: where the paths of rows led when they were asked for, and then when it was last looked. */
 export interface Eyes { readonly watch: (path: string, options: ChokidarOptions) => FSWatcher; readonly open: Map<string, Eye>; leads: ReadonlyMap<string, Lead>; sink: Sink | undefined }
 
 /** Changed when the shape of what is kept does: all eyes are then opened anew. */

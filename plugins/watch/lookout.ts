@@ -7,24 +7,26 @@ import { isAbsolute, join } from "node:path"
 import { messageOf, type Board, type Graft, type Remove } from "graft"
 import type { Watched } from "./contract.ts"
 import { closeEye, closeEyes, makeEyes, openEye, POLL, SHAPE, type Eye, type Eyes, type Sink } from "./eyes.ts"
-import { ignores, Plan, type Lead, type Sight } from "./plan.ts"
-import { touched } from "./trace.ts"
+import { ignores, leadOf, Plan, type Lead, type Sight } from "./plan.ts"
+import { touched, trace } from "./trace.ts"
 
-/** What a generation leaves to the next: was it asked to look, and did it say that some eyes are bad? */
-export interface WatchState { asked: boolean; warned: boolean }
+/** What a generation leaves to the next: was it waked, and did it say that some eyes are bad? */
+export interface WatchState { awake: boolean; warned: boolean }
 
 /** Milliseconds in which whoever asked for the first look goes first. */
 const AFTER = 100
 /** Milliseconds in which what happens to rows is gathered into one event, and how many paths one event holds. */
 const GATHER = 30
 const MOST = 1_000
-/** Milliseconds before a wish in which its owner may have read what it now wants to hear about. */
-const BEFORE = 2_000
+/** Milliseconds by which the times of files may be behind the clock. */
+const BEHIND = 20
 
 export class Lookout {
   readonly #graft: Graft<WatchState>
   readonly #boards = new Map<string, { board: Board<Watched>; stop: Remove }>()
   readonly #told = new Set<string>()
+  /** Rows that were asked for since it was last looked: what becomes of them meanwhile is news. */
+  readonly #asked = new Map<string, { lead: Lead; at: number }>()
   #eyes: Eyes | undefined
   #plan = new Plan({ roots: [], kernel: [], rows: [] })
   #queued = false
@@ -34,38 +36,44 @@ export class Lookout {
     graft.retiring.addEventListener("abort", () => this.#end(), { once: true })
   }
 
-  /** In setup, when a generation before this one was asked: its eyes see for this one from the commit on. */
+  /** In setup, when a generation before this one had been waked: its eyes see for this one from the commit on. */
   async takeOver(): Promise<void> {
-    if (!this.#asked) return
-    const eyes = await this.#prepare()
-    this.#graft.onCommit(() => this.#begin(eyes))
+    for (const location of this.#graft.kernel.locations()) await this.follow(location)
+    const eyes = this.#graft.state.value.awake ? await this.#keep() : undefined
+    this.#graft.onCommit(() => (eyes ? this.#begin(eyes) : this.ask()))
   }
 
   /** Shortly. Once is enough. */
-  openSoon(): void {
-    if (this.#asked) return
-    this.#graft.state.update((draft) => { draft.asked = true })
-    this.#graft.timeout(AFTER, async () => this.#begin(await this.#prepare()))
+  wake(): void {
+    if (this.#graft.state.value.awake) return
+    this.#graft.state.update((draft) => { draft.awake = true })
+    this.#graft.timeout(AFTER, async () => this.#begin(await this.#keep()))
   }
 
-  /** Wishes, or what is there, may be others now. */
+  /** There may be new rows. */
+  ask(): void {
+    for (const { path } of this.#rows()) if (!this.#asked.has(path)) this.#asked.set(path, { lead: leadOf(trace(path)), at: Date.now() })
+    this.lookSoon()
+  }
+
+  /** What is wished for, or what is there, may be something else now. */
   lookSoon(): void {
     if (!this.#eyes || this.#queued) return
     this.#queued = true
     this.#graft.timeout(0, () => {
       this.#queued = false
-      this.#look(Date.now() - BEFORE)
+      this.#look()
     })
   }
 
   /** A project's rows are seen only from its realm. */
   async follow(location: string): Promise<void> {
-    if (!this.#asked || this.#boards.has(location) || !this.#graft.kernel.locations().includes(location)) return
+    if (!this.#graft.kernel.locations().includes(location)) return
     using there = await this.#graft.at(location)
     if (this.#boards.has(location)) return
     const board = there.all("watched")
-    this.#boards.set(location, { board, stop: board.onChange(() => this.lookSoon()) })
-    this.lookSoon()
+    this.#boards.set(location, { board, stop: board.onChange(() => this.ask()) })
+    this.ask()
   }
 
   unfollow(location: string): void {
@@ -74,17 +82,11 @@ export class Lookout {
     this.lookSoon()
   }
 
-  get #asked(): boolean { return this.#graft.state.value.asked }
-
-  async #prepare(): Promise<Eyes> {
-    const eyes = await this.#graft.keep("eyes", SHAPE, makeEyes, closeEyes)
-    for (const location of this.#graft.kernel.locations()) await this.follow(location)
-    return eyes
-  }
+  #keep(): Promise<Eyes> { return this.#graft.keep("eyes", SHAPE, makeEyes, closeEyes) }
 
   #begin(eyes: Eyes): void {
     this.#eyes = eyes
-    this.#look(eyes.open.size > 0 ? Date.now() - BEFORE : performance.timeOrigin)
+    this.#look()
     eyes.sink = this.#sink
   }
 
@@ -94,17 +96,26 @@ export class Lookout {
     this.#flush()
   }
 
-  #look(since: number): void {
+  #rows(): Watched[] { return [this.#graft.all("watched"), ...[...this.#boards.values()].map(({ board }) => board)].flatMap((board) => [...board]) }
+
+  #look(): void {
     const eyes = this.#eyes!
     const { kernel } = this.#graft
     const roots = kernel.roots().flatMap(({ dir }) => (isAbsolute(dir) ? [dir] : kernel.locations().map((location) => join(location, dir))))
-    const rows = [this.#graft.all("watched"), ...[...this.#boards.values()].map(({ board }) => board)].flatMap((board) => [...board])
-    const { sights, leads } = (this.#plan = new Plan({ roots, kernel: kernel.watched(), rows }))
-    const moved = ([path, lead]: [string, Lead]) => (eyes.leads.has(path) ? eyes.leads.get(path)!.to !== lead.to : lead.touched >= since)
-    this.#tell([...leads].filter(moved).map(([path]) => path))
+    const { sights, leads } = (this.#plan = new Plan({ roots, kernel: kernel.watched(), rows: this.#rows() }))
+    this.#tell([...leads].filter(([path, lead]) => this.#isNews(eyes.leads.get(path), path, lead)).map(([path]) => path))
+    const since = Math.min(Date.now(), ...[...this.#asked.values()].map(({ at }) => at)) - BEHIND
+    this.#asked.clear()
     eyes.leads = leads
     for (const eye of eyes.open.values()) if (!serves(eye, sights.get(eye.directory))) closeEye(eyes, eye)
     for (const [directory, sight] of sights) if (!eyes.open.has(directory)) openEye(eyes, directory, sight, since)
+  }
+
+  /** Once there are eyes on it, they tell of its bytes. */
+  #isNews(known: Lead | undefined, path: string, { to, touched }: Lead): boolean {
+    if (known) return known.to !== to
+    const asked = this.#asked.get(path)?.lead
+    return asked !== undefined && (asked.to !== to || asked.touched !== touched)
   }
 
   readonly #sink: Sink = {
@@ -150,7 +161,7 @@ export class Lookout {
   #failed(eye: Eye, error: Error): void {
     if (eye.polling) return
     closeEye(this.#eyes!, eye)
-    openEye(this.#eyes!, eye.directory, eye, Date.now() - BEFORE, true)
+    openEye(this.#eyes!, eye.directory, eye, Date.now() - BEHIND, true)
     if (this.#graft.state.value.warned) return
     this.#graft.state.update((draft) => { draft.warned = true })
     this.#graft.log.warn(`${eye.directory} ${whyBlind(error)}: it is looked at every ${POLL / 1_000} s instead, as may be others`)
@@ -161,7 +172,7 @@ function serves(eye: Eye, sight: Sight | undefined): boolean {
   return sight !== undefined && sight.inode === eye.inode && sight.depth === eye.depth && [...sight.names].every((name) => eye.names.has(name))
 }
 
-export function whyBlind({ code, message }: Error & { code?: string }): string {
+function whyBlind({ code, message }: Error & { code?: string }): string {
   if (code === "ENOSPC") return "cannot be watched: this system's limit of file watches is used up. Raise it (sudo sysctl fs.inotify.max_user_watches=524288) and start again; until then"
   if (code === "EMFILE" || code === "ENFILE") return "cannot be watched: too many files are open, or too many programs watch. Raise the limit (ulimit -n, or sudo sysctl fs.inotify.max_user_instances=512) and start again; until then"
   return `cannot be watched (${message})`

@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
 import type { Watched } from "./contract.ts"
-import { look, trace } from "./trace.ts"
+import { look, trace, type Trace } from "./trace.ts"
 
 export interface Wishes {
   /** Directories of plugins as they were named: there or not, linked or not. */
@@ -23,6 +23,7 @@ export interface Concern { kernel: boolean; rows: string[]; hinge: boolean }
 
 /** Where the path of a row leads, and when that was last touched, in milliseconds. */
 export interface Lead { to: string; touched: number }
+export const leadOf = ({ real, kind, inode, touched }: Trace): Lead => ({ to: `${kind} ${real} ${kind === "directory" ? inode : ""}`, touched })
 
 /** A row, or the kernel. */
 type Owner = Watched | undefined
@@ -69,9 +70,10 @@ export class Plan {
 
   /** Gives where a path leads if that is a directory. */
   #follow(path: string, depth: number, owner: Owner): string | undefined {
-    const { real, kind, inode, touched, hinges } = trace(path)
+    const found = trace(path)
+    const { real, kind, hinges } = found
     for (const hinge of hinges) this.#hinges.add(hinge)
-    if (owner) this.leads.set(path, { to: `${kind} ${real} ${kind === "directory" ? inode : ""}`, touched })
+    if (owner) this.leads.set(path, leadOf(found))
     if (kind === "file") this.#files.set(real, (this.#files.get(real) ?? new Set()).add(owner))
     if (kind !== "directory") return undefined
     this.#regions.push({ real, depth, owner })

@@ -8,7 +8,7 @@ export interface Trace {
   kind: "file" | "directory" | "missing"
   /** Tells a directory from another one in its place. */
   inode: number
-  /** When it was last touched; of what is missing, the directory it is missing from. In milliseconds. */
+  /** When it was last touched, in milliseconds. */
   touched: number
   /** What makes it lead elsewhere when it changes: each link on the way, and the first thing that is missing. */
   hinges: string[]
@@ -24,7 +24,7 @@ export function trace(path: string): Trace {
   while (rest.length > 0) {
     const next = join(real, rest[0]!)
     const status = look(next)
-    if (status === undefined) return { real: join(real, ...rest), kind: "missing", inode: 0, touched: found?.touched ?? 0, hinges: [...hinges, next] }
+    if (status === undefined) return { real: join(real, ...rest), kind: "missing", inode: 0, touched: 0, hinges: [...hinges, next] }
     rest = rest.slice(1)
     if (status.target === undefined) {
       real = next
@@ -35,7 +35,6 @@ export function trace(path: string): Trace {
     if (hinges.length > MOST_LINKS) return { real: next, kind: "missing", inode: 0, touched: 0, hinges }
     const [root, way] = split(resolve(real, status.target))
     real = root
-    found = look(root)
     rest = [...way, ...rest]
   }
   return { real, kind: found?.directory ? "directory" : "file", inode: found?.inode ?? 0, touched: found?.touched ?? 0, hinges }

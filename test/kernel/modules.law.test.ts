@@ -244,6 +244,18 @@ describe("Packages", () => {
     expect({ a: lab.view("a")!.status, b: lab.view("b")!.status }).toEqual({ a: "live", b: "failed" })
   })
 
+  it("a package that is a link into a store, as some installers make them, is found where it is linked, and what it needs where it lies", async () => {
+    await using lab = new Lab()
+    const store = join(lab.dir, "node_modules/.store/law-stored@1.0.0")
+    install(lab, store, "law-stored", { "index.js": "module.exports = require('law-beside') + 1" })
+    install(lab, store, "law-beside", { "index.js": "module.exports = 1" })
+    mkdirSync(lab.path("node_modules"), { recursive: true })
+    symlinkSync(join(store, "node_modules/law-stored"), lab.path("node_modules/law-stored"))
+    lab.write("a.ts", value("stored", `import stored from "law-stored"`))
+    await lab.settle()
+    expect({ value: await ask(lab), files: lab.view("a")!.files }).toEqual({ value: 2, files: [lab.path("a.ts")] })
+  })
+
   it("another version of a package: CommonJS is loaded anew, an ES module is held by Node, and its author is told to restart", async () => {
     await using lab = new Lab()
     const [cjs, esm] = [{ "index.js": "exports.n = 1" }, { "index.js": "export const n = 1" }]

@@ -8,7 +8,7 @@ const mutant = (law: string, tests: string, wrong: string, file: string, from: s
 export const mutants: Mutant[] = [
   mutant("L1", "reload", "the table is not derived anew at a commit", "registry/realm.ts", "    this.table.invalidate()\n", ""),
   mutant("L1", "random", "rows are lost from the second plugin on", "registry/table.ts", "...own].sort(byOrder)", "...own.slice(0, 1)].sort(byOrder)"),
-  mutant("L2", "reload", "a generation is in the table while it retires", "registry/realm.ts", ".flatMap((unit) => unit.live ?? [])", ".flatMap((unit) => [...(unit.live ? [unit.live] : []), ...unit.retiring.map(({ generation }) => generation)])"),
+  mutant("L2", "reload", "who was dropped is in the table while it retires", "registry/realm.ts", ".flatMap((unit) => unit.live ?? [])", ".flatMap((unit) => unit.live ?? unit.retiring.at(-1)?.generation ?? [])"),
   mutant("L2", "reload", "what is staged is in the table", "loader/transaction.ts", "    state.stage(generation)\n", "    state.stage(generation)\n    this.#plan.unit.live = generation\n"),
   mutant("L3", "reload", "a commit that throws is not taken back", "loader/transaction.ts", "      unit.become(old, by)\n", ""),
   mutant("L3", "reload", "a candidate that failed is not closed", "loader/transaction.ts", "      await this.#generation?.close()\n", ""),
@@ -78,7 +78,7 @@ export const mutants: Mutant[] = [
   mutant("L21", "resources", "timers are not owned", "loader/generation.ts", "this.timers.add((cancel = stop))", "cancel = stop"),
   mutant("L21", "resources", "a project that was asked for stays leased", "loader/generation.ts", "    for (const giveBack of this.#held) giveBack()\n", ""),
   mutant("L21", "resources", "what is kept is not released", "loader/generation.ts", "    await this.unit.kept.releaseOf(this)\n", ""),
-  mutant("L21", "resources", "a drain that is forced leaves its timer", "loader/generation.ts", "    void force?.then(wait.resolve)\n", ""),
+  mutant("L7", "reload", "the oldest is asked and not forced", "loader/generation.ts", "    void force?.then(wait.resolve)\n", ""),
   mutant("L22", "resources", "a good closure holds its generation", "loader/unit.ts", "this.#good.unshift(good)", "this.#good.unshift(Object.assign(good, { held: this.live }))"),
   mutant("L22", "resources", "what retired is never let go", "loader/unit.ts", ".finally(() => this.retiring.splice(this.retiring.indexOf(entry), 1))", ""),
   mutant("L23", "resources", "a method runs in its caller's name", "registry/lease.ts", "result = runAs(provider, work)", "result = work()"),
@@ -100,6 +100,6 @@ export const mutants: Mutant[] = [
   mutant("L28", "commutation", "undo reads what is on disk", "loader/modules.ts", "this.sources.get(path) ?? this.#from.kept?.get(path)", "this.sources.get(path)"),
   mutant("L28", "commutation", "the number of a plugin begins anew", "loader/transaction.ts", "new Generation(unit, unit.gen + 1, evaluation, options)", "new Generation(unit, (unit.live?.gen ?? 0) + 1, evaluation, options)"),
   mutant("The graph", "modules", "a lazy module is what the disk has when it is asked for", "loader/modules.ts", "const kept = this.sources.get(path) ?? ", "const kept = "),
-  mutant("Packages", "modules", "the host's packages are everybody's", "loader/modules.ts", "return name === undefined || importer.startsWith(join(above, sep))", "return name || importer.startsWith(join(above, sep))"),
+  mutant("Packages", "modules", "an installed package is the plugin's own source", "loader/modules.ts", "packageAround(id) === packageAround(this.#from.entry) && ", ""),
   mutant("Bad input", "bad-input", "an override that is broken hides what it shadows", "loader/unit.ts", "if (this.live && !ousted && (kept || this.candidate!.root === candidate.root)) return", "if (candidate) return"),
 ]

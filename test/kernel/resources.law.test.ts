@@ -153,7 +153,9 @@ describe("L23 Attribution", () => {
     await lab.settle()
     lab.write("a.ts", plugin(`    type Lines = number // shifts the compiled lines
     interface Away { gone: Lines }
-    graft.on("law.told", () => { throw new Error("handler") })
+    graft.on("law.told", () => {
+      throw new Error("handler")
+    })
     graft.on("law.told", async () => { await null; throw new Error("later") })
     graft.on("law.told", () => new Promise(() => {}), { deadline: 50 })
     graft.on("law.ask", () => { throw new Error("mutate") })
@@ -182,7 +184,7 @@ describe("L23 Attribution", () => {
     const faults = lab.faults()
     expect(new Set(faults.map(({ plugin, gen }) => `${plugin}@${gen}`))).toEqual(new Set(["a@2"]))
     expect(faults.map(({ message }) => message).sort()).toEqual(lines.sort())
-    const source = { handler: 8, later: 9, mutate: 11, decide: 12, timer: 13, fork: 14, method: 15, reader: 16, row: 17, cleanup: 18 }
+    const source = { handler: 9, later: 11, mutate: 13, decide: 14, timer: 15, fork: 16, method: 17, reader: 18, row: 19, cleanup: 20 }
     for (const [message, line] of Object.entries(source)) expect(faults.find((fault) => fault.message === message)!.where).toMatch(new RegExp(`/a\\.ts:${line}:\\d+$`))
     expect(lab.kernel.logs("a")).toMatchObject([{ plugin: "a", gen: 2, realm: "root", level: "warn", text: "a line { with: 'data' }" }])
     expect(lab.heard("plugin.logged")).toMatchObject([{ plugin: "a", gen: 2 }])

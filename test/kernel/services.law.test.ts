@@ -160,8 +160,8 @@ describe("L15 Gating", () => {
         expect({ id, status }).toEqual({ id, status: "waiting" })
         const pathOf = (name: string, path: string[]): string[] => (path.includes(name) || name === "nobody" ? [...path, name] : pathOf(needs.get(name)!.find((need) => !live.has(need))!, [...path, name]))
         const path = pathOf(id, [])
-        if (path.at(-1) === id) expect(reason).toContain(`in a circle: ${path.join(" → ")}`)
-        else expect(reason).toMatch(path.at(-1) === "nobody" ? /nobody provides "nobody"/ : /circle|waits for/)
+        if (path.at(-1) === "nobody") expect(reason).toBe(`waits for "${path.slice(1).join('" → "')}": nobody provides "nobody"`)
+        else expect(reason).toBe(`waits in a circle: ${path.slice(path.indexOf(path.at(-1)!)).join(" → ")}`)
       }
     }), { numRuns: 40 })
   })

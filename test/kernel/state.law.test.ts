@@ -18,7 +18,7 @@ describe("L16 State", () => {
 
   it("every update that was accepted is there after any sequence of reloads, and the value never breaks its schema", async () => {
     const step = fc.oneof(fc.record({ add: fc.integer({ min: -2, max: 4 }) }), fc.record({ version: fc.integer({ min: 1, max: 3 }), slow: fc.boolean(), works: fc.boolean() }))
-    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
+    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 16, size: "max" }), async (steps) => {
       await using lab = new Lab()
       await lab.put("a", counter(1))
       let [count, version] = [0, 1]
