@@ -40,16 +40,16 @@ function pluginIn(dir: string, name: string): { id: string; entry: string }[] {
   if (/^[_.]/.test(name) || name === "node_modules" || parse(name).name === "host") return []
   const path = join(dir, name)
   const stat = statSync(path)
-  if (stat.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync(path) }] : []
+  if (stat.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync.native(path) }] : []
   if (!stat.isDirectory()) return []
   const index = readdirSync(path).filter((file) => parse(file).name === "index" && isSource(file)).sort().at(-1)
-  return index ? [{ id: name, entry: realpathSync(join(path, index)) }] : []
+  return index ? [{ id: name, entry: realpathSync.native(join(path, index)) }] : []
 }
 
 /** Every file of a plugin's folder, or the one file, and what the root shares (`_…`), by hash: no meaning is read into any of them. */
 export function contentOf({ entry, root }: Candidate, files: Files): Map<string, string> {
   const own = parse(entry).name === "index" ? tree(dirname(entry), () => true) : [entry]
-  return new Map([...own, ...tree(realpathSync(root), (name) => name.startsWith("_"))].map((path) => [path, files.hash(path) ?? ""]))
+  return new Map([...own, ...tree(realpathSync.native(root), (name) => name.startsWith("_"))].map((path) => [path, files.hash(path) ?? ""]))
 }
 
 function tree(dir: string, wanted: (name: string) => boolean, depth = 10): string[] {

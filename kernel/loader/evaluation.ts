@@ -49,6 +49,7 @@ export class Evaluation {
   /** Path → hash; empty for a plugin that was put without a file. */
   get files(): ReadonlyMap<string, string> { return this.#graph.files }
   get sources(): ReadonlyMap<string, string> { return this.#graph.sources }
+  get shipped(): boolean { return this.#graph.shipped && this.files.size > 0 }
   /** What its author should know, e.g. that a package cannot be reloaded. */
   get notes(): readonly string[] { return this.#graph.notes }
   /** Files and directories whose change may make it stale. */

@@ -4,27 +4,30 @@ import { readFileSync, statSync } from "node:fs"
 
 export const sha256 = (bytes: string | Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
+/** File times tick every few milliseconds: two saves within a tick look alike, so a file that was just written gets no stamp. */
+const TICK = 100
+
 export class Files {
   #known = new Map<string, { stamp: string; hash: string }>()
 
   /** The hash of a file's bytes; undefined when it is not there or cannot be read. */
   hash(path: string): string | undefined {
-    const stamp = stampOf(path)
-    if (stamp === undefined) return void this.#known.delete(path)
     const known = this.#known.get(path)
-    return known?.stamp === stamp ? known.hash : this.read(path)?.hash
+    return known !== undefined && known.stamp === lookAt(path)?.stamp ? known.hash : this.read(path)?.hash
   }
 
   read(path: string): { text: string; hash: string } | undefined {
     try {
-      const stamp = settledStampOf(path)
+      // The look comes first: what is written after it has another stamp.
+      const look = lookAt(path)
       const bytes = readFileSync(path)
       const hash = sha256(bytes)
       if (this.#known.size > 20_000) this.#known.clear()
-      if (stamp !== undefined && stamp === settledStampOf(path)) this.#known.set(path, { stamp, hash })
+      if (look && look.age > TICK) this.#known.set(path, { stamp: look.stamp, hash })
+      else this.#known.delete(path)
       return { text: bytes.toString("utf8"), hash }
     } catch {
-      return undefined
+      return void this.#known.delete(path)
     }
   }
 
@@ -34,18 +37,11 @@ export class Files {
   }
 }
 
-function stampOf(path: string): string | undefined {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stat?.isFile() ? `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino}` : undefined
-}
-
-/** File times tick every few milliseconds: two saves within a tick look alike, so a file that was just written gets no stamp. */
-function settledStampOf(path: string): string | undefined {
-  return ageOf(path, Date.now()) > 100 ? stampOf(path) : undefined
+/** What changes with every write, and how long ago the last one was, in milliseconds; undefined for what is no file. */
+function lookAt(path: string): { stamp: string; age: number } | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat?.isFile() ? { stamp: `${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.ino}`, age: Date.now() - stat.mtimeMs } : undefined
 }
 
 /** How long ago a file was written, in milliseconds; Infinity for what is no file. */
-export function ageOf(path: string, now: number): number {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat?.isFile() ? now - stat.mtimeMs : Infinity
-}
+export const ageOf = (path: string): number => lookAt(path)?.age ?? Infinity

@@ -102,7 +102,7 @@ export class Transaction {
         const { code } = error as { code?: string }
         // Not what was admitted: somebody has to be asked again.
         if (code === "Refused") this.#phase = "admit"
-        const young = this.#evaluation?.watched.some((path) => ageOf(path, Date.now()) < BOUNDS.young)
+        const young = this.#evaluation?.watched.some((path) => ageOf(path) < BOUNDS.young)
         if (again === Infinity || !young || code === "Refused" || code === "Timeout" || code === "Superseded") throw error
         await sleep(kernel.clock, again)
       }
@@ -136,7 +136,8 @@ export class Transaction {
     state.stage(generation)
     const graft = createInstance(generation, realm)
     generation.evaluation.bind(graft)
-    const setup = runAs(generation, async () => leg(`setup of ${id}`, () => definition.setup(graft as never)))
+    const enter = () => definition.setup(graft as never)
+    const setup = runAs(generation, async () => (generation.evaluation.shipped ? enter() : leg(`setup of ${id}`, enter)))
     try {
       const cleanup = await this.#bounded(BOUNDS.setup, `setup of ${id}`, setup)
       if (typeof cleanup === "function") generation.defer("its cleanup", cleanup)

@@ -121,6 +121,6 @@ export class Wants {
   /** The roots' directories, those of open locations included. */
   directories(): string[] {
     const dirs = this.roots.flatMap(({ dir }) => (isAbsolute(dir) ? [dir] : [...this.#locations.keys()].map((location) => join(location, dir))))
-    return dirs.map((dir) => (existsSync(dir) ? realpathSync(dir) : dir))
+    return dirs.map((dir) => (existsSync(dir) ? realpathSync.native(dir) : dir))
   }
 }

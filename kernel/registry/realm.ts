@@ -40,7 +40,7 @@ export class Realm {
 /** The project of a directory: the real path of its nearest ancestor with `.graft/` or `.git`, else itself. */
 export function locationOf(directory: string): string {
   let start = resolve(directory)
-  try { start = realpathSync(start) } catch { /* a directory that is gone is its own location */ }
+  try { start = realpathSync.native(start) } catch { /* a directory that is gone is its own location */ }
   for (let at = start; ; at = dirname(at)) {
     if (existsSync(join(at, ".graft")) || existsSync(join(at, ".git"))) return at
     if (at === dirname(at)) return start

@@ -39,9 +39,11 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
   function start(session: string, { force = false, interrupt }: { force?: boolean; interrupt?: string } = {}): Seat {
     // A call that entered here while the next generation took over is made again there.
     if (graft.retiring.aborted) throw new Moved()
+    // What was asked of a seat that was handed over is asked of this one.
+    const handed = seats.get(session)
     const seat: Seat = {
-      phase: "draining", bell: false, wanted: { force, turning: false }, interrupt: uninterrupted(),
-      claimed: Promise.withResolvers(), end: seats.get(session)?.end ?? Promise.withResolvers(),
+      phase: "draining", bell: false, wanted: { force: force || handed?.wanted.force === true, turning: false }, interrupt: handed?.interrupt ?? uninterrupted(),
+      claimed: Promise.withResolvers(), end: handed?.end ?? Promise.withResolvers(),
     }
     seat.claimed.promise.catch(() => {})
     if (interrupt !== undefined) seat.interrupt.controller.abort(interrupt)
@@ -50,32 +52,35 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
     return seat
   }
 
-  /** From the first knock to idleness, or to the hand-over. */
+  /** From the first knock to idleness, or to the hand-over. However it ends, the seat is free and nobody waits at it. */
   async function sit(id: string, seat: Seat): Promise<void> {
-    using _open = await graft.at(location)
     let ended: Ended | undefined
-    let conflicts = 0
-    do {
-      try {
-        const { outcome, standing } = await once(id, seat)
-        ended = standing
-        if (outcome === "handed") return await hand(id, seat)
-        if (outcome === "interrupted") {
-          seat.interrupt.done.resolve()
-          seat.interrupt = uninterrupted()
+    try {
+      using _open = await graft.at(location)
+      let more = true
+      for (let conflicts = 0; more; more = await goesOn(id, seat)) {
+        try {
+          const { outcome, standing } = await once(id, seat)
+          ended = standing
+          if (outcome === "handed") return await hand(id, seat)
+          if (outcome === "interrupted") {
+            seat.interrupt.done.resolve()
+            seat.interrupt = uninterrupted()
+          }
+          conflicts = 0
+        } catch (error) {
+          kept.delete(id)
+          if (codeOf(error) !== "store.conflict" || ++conflicts > MOST_CONFLICTS) throw error
         }
-        conflicts = 0
-      } catch (error) {
-        seat.claimed.reject(error)
-        kept.delete(id)
-        if (codeOf(error) === "store.conflict" && ++conflicts <= MOST_CONFLICTS) continue
-        // Another process has it, and sees the input itself.
-        if (codeOf(error) === "eventlog.owned") break
+      }
+    } catch (error) {
+      seat.claimed.reject(error)
+      // Another process has it, and sees the input itself.
+      if (codeOf(error) !== "eventlog.owned") {
         graft.log.error(`session ${id} stopped:`, error)
         ended = { ...(ended ?? endedOf(id, undefined, noUsage(), 0)), state: "failed", code: String(codeOf(error) ?? "runner.stopped"), reason: messageOf(error) }
-        break
       }
-    } while (await goesOn(id, seat))
+    }
     if (seats.get(id) === seat) seats.delete(id)
     seat.claimed.resolve()
     seat.interrupt.done.resolve()
@@ -147,6 +152,19 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
 
   const unfinished = async (): Promise<string[]> => graft.session.unfinished(location, await graft.eventlog.runtime())
 
+  /** A wait that this generation does not outlive: it is made again on the next one. */
+  async function orMoved<T>(wait: Promise<T>): Promise<T> {
+    const moved = Promise.withResolvers<never>()
+    const move = () => moved.reject(new Moved())
+    if (graft.retiring.aborted) move()
+    graft.retiring.addEventListener("abort", move, { once: true })
+    try {
+      return await Promise.race([wait, moved.promise])
+    } finally {
+      graft.retiring.removeEventListener("abort", move)
+    }
+  }
+
   return {
     async wake(id) {
       const seat = seats.get(id)
@@ -172,21 +190,12 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
       seat.bell = false
       controller.abort(reason)
       if (!sitting) await seat.claimed.promise
-      await done.promise
+      await orMoved(done.promise)
     },
 
     async ended(id) {
       const seat = seats.get(id)
-      if (!seat) return undefined
-      const moved = Promise.withResolvers<never>()
-      const move = () => moved.reject(new Moved())
-      if (graft.retiring.aborted) move()
-      graft.retiring.addEventListener("abort", move, { once: true })
-      try {
-        return await Promise.race([seat.end.promise, moved.promise])
-      } finally {
-        graft.retiring.removeEventListener("abort", move)
-      }
+      return seat && orMoved(seat.end.promise)
     },
 
     active: async () => [...seats.keys()],

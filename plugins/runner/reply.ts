@@ -68,8 +68,7 @@ export class Reply {
       case "tool-call":
         return this.#called({ call: this.#unique(part.toolCallId), name: part.toolName, input: part.input, ...(part.providerExecuted && { executed: "provider" as const }), ...(part.providerMetadata && { replay: part.providerMetadata }) })
       case "tool-result":
-        if (part.preliminary) return
-        return this.#of.ledger.tell("tool.settled", { message: this.#of.message, call: this.#ids.get(part.toolCallId) ?? part.toolCallId, outcome: part.isError ? "error" : "ok", output: JSON.stringify(part.result), ...(part.providerMetadata && { replay: part.providerMetadata }) })
+        return part.preliminary ? undefined : this.#answer(part)
       case "response-metadata":
         this.#ref = part.id
         return
@@ -146,6 +145,15 @@ export class Reply {
     this.#write()
     this.#parts.push({ called })
     this.#of.called(called)
+  }
+
+  /** The result of a call that the provider made itself, once; it has no say about others. */
+  #answer({ toolCallId, result, isError, providerMetadata }: Extract<LanguageModelV4StreamPart, { type: "tool-result" }>): void {
+    const { ledger, message } = this.#of
+    const call = this.#ids.get(toolCallId)
+    const open = ledger.state.activity?.turn?.calls.some((candidate) => candidate.call === call && candidate.executed === "provider" && candidate.state !== "settled")
+    if (call === undefined || !open) return
+    ledger.tell("tool.settled", { message, call, outcome: isError ? "error" : "ok", output: JSON.stringify(result), ...(providerMetadata && { replay: providerMetadata }) })
   }
 
   /** The provider has answered: from here on sending again could cost, or do, something twice. */

@@ -40,6 +40,8 @@ interface Prepared { model: Model; tools: ToolSet; request: TurnRequest; hash: s
 export async function startTurn(work: Work, inputs: readonly Pending[], note?: string): Promise<Failure | undefined> {
   const { ledger } = work
   const activity = ledger.state.activity!
+  // An input may be taken back at this very moment: the log then refuses the commit that takes it in, and nothing else with it.
+  if (inputs.length > 0) await ledger.commit()
   takeIn(work, inputs)
   if (note !== undefined) tellNote(ledger, note)
   const prepared = await prepare(work)
@@ -94,6 +96,7 @@ async function prepare(work: Work): Promise<Prepared | Failure> {
     const text = JSON.stringify({ system: request.system, tools: request.tools })
     const context = sha256(text)
     const stored = keepContext(work, context, text)
+    stored.catch(() => {})
     return { model, tools, request, context, hash: hashOf(request, context), stored }
   } catch (error) {
     tools?.dispose()
@@ -118,7 +121,8 @@ async function attempt(work: Work, { model, tools, request, hash, context, store
   ledger.tell("provider.attempt.dispatched", { attempt: id })
   let calls: Promise<Calls> | undefined
   try {
-    await Promise.all([ledger.commit(), stored])
+    const [, kept] = await Promise.all([ledger.commit(), stored.then(() => undefined, failureOf)])
+    if (kept) return notSent(ledger, id, message, plainFailure(kept))
     const open = () => (calls ??= import("./calls.ts").then(({ openCalls }) => openCalls({ graft, ledger, tools, message, signal: stop })))
     const reply = new Reply({ graft, ledger, session: session.id, message, attempt: id, cost: model.cost, calling: () => void open().catch(() => {}), called: (call) => called(work, tools, open, message, call) })
     const failure = await stream(work, request, reply)
@@ -129,6 +133,12 @@ async function attempt(work: Work, { model, tools, request, hash, context, store
     await (await calls?.catch(() => undefined))?.close()
     tools.dispose()
   }
+}
+
+/** What the model would have been told could not be kept, so it is not told. */
+function notSent(ledger: Ledger, attempt: string, message: string, error: Failure): void {
+  ledger.tell("provider.attempt.settled", { attempt, outcome: "failed", error })
+  ledger.tell("message.settled", { message, finish: "error", error })
 }
 
 const INTERRUPTED: Failing = { code: "llm.aborted", message: "interrupted" }

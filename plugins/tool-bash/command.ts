@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { existsSync } from "node:fs"
+import { messageOf } from "graft"
 import { Collector } from "./collector.ts"
 import { endFamily, familyOf, MARK } from "./processes.ts"
 
@@ -24,17 +25,18 @@ const shell = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"].find((path) 
 /** `bash.start`: it could not be started; the directory may be gone. */
 export class StartError extends Error {
   readonly code = "bash.start"
+  constructor(directory: string, cause: unknown) { super(`the command could not be started in ${directory}: ${messageOf(cause)}`, { cause }) }
 }
 
 export async function run({ command, directory, env, deadline, signal, progress }: Command): Promise<Finished> {
   const mark = randomUUID()
   // One pipe for both streams keeps their order; the second holds only what the shell says of a line it cannot parse.
-  const child = spawn(shell, ["-c", `exec 2>&1; ${command}`], { cwd: directory, env: { ...env, [MARK]: env[MARK] ? `${env[MARK]},${mark}` : mark }, detached: true, stdio: ["ignore", "pipe", "pipe"], windowsHide: true })
+  const child = start(directory, `exec 2>&1; ${command}`, { ...env, [MARK]: env[MARK] ? `${env[MARK]},${mark}` : mark })
   const family = child.pid === undefined ? undefined : familyOf(child.pid, mark)
   const collector = new Collector()
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Ending>()
   const exited = new Promise<Ending>((resolve, reject) => {
-    child.once("error", (error) => reject(new StartError(`the command could not be started in ${directory}: ${error.message}`)))
+    child.once("error", (error) => reject(new StartError(directory, error)))
     child.once("exit", (code, by) => resolve(by ? { kind: "signal", signal: by } : { kind: "exit", code: code ?? 0 }))
   })
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()))
@@ -64,5 +66,14 @@ export async function run({ command, directory, env, deadline, signal, progress 
     signal.removeEventListener("abort", interrupted)
     child.stdout.destroy()
     child.stderr.destroy()
+  }
+}
+
+/** What is wrong at once (too long, with its environment) and what turns out later are one error. */
+function start(directory: string, script: string, env: Record<string, string | undefined>) {
+  try {
+    return spawn(shell, ["-c", script], { cwd: directory, env, detached: true, stdio: ["ignore", "pipe", "pipe"], windowsHide: true })
+  } catch (error) {
+    throw new StartError(directory, error)
   }
 }

@@ -52,7 +52,7 @@ export class Lookout {
 
   /** There may be new rows. */
   ask(): void {
-    for (const { path } of this.#rows()) if (!this.#asked.has(path)) this.#asked.set(path, { lead: leadOf(trace(path)), at: Date.now() })
+    for (const { path } of this.#rows()) if (!this.#asked.has(path) && !this.#eyes?.leads.has(path)) this.#asked.set(path, { lead: leadOf(trace(path)), at: Date.now() })
     this.lookSoon()
   }
 

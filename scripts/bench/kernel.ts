@@ -76,7 +76,7 @@ async function reloads(home: string): Promise<Figure[]> {
   const left = handles() - before
   await kernel.close()
   const slope = (Math.min(...heaps.slice(-2)) - Math.min(...heaps.slice(0, 2))) / 400 / 1_024
-  return [figure("1,000 reloads: heap a reload", Math.max(0, slope), "KB", 1, "at most"), figure("1,000 reloads: handles left", left, "", 0, "at most")]
+  return [figure("1,000 reloads: heap a reload", Math.max(0, slope), "KB", 1, "at most"), figure("1,000 reloads: handles left", Math.max(0, left), "", 0, "at most")]
 }
 
 async function calls(): Promise<Figure> {

@@ -331,6 +331,7 @@ describe("read models", () => {
     await second.log.append({ aggregate: id, epoch, actor: "other", events: [admitted(2), drawn(1)] })
     expect(await opened.store.get("SELECT behind IS NULL AS current FROM projection WHERE id = 'accounts'")).toEqual({ current: 0 })
     await second.log.append({ aggregate: id, epoch, actor: "other", events: [admitted(3)] })
+    await say(typed("my.own"))
     await say(drawn(1))
     expect(await opened.store.get("SELECT sum, n FROM account WHERE id = ?", [id])).toEqual({ sum: 4, n: 5 })
     const stored = await rowsOf(opened.store)
