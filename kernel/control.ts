@@ -10,7 +10,7 @@ export type RootKind = "built-in" | "package" | "user" | "project"
 /** A directory whose direct children are plugins. A relative `dir` is looked up in each location that opens; `guarded` asks `plugin.admit` first. */
 export interface Root { dir: string; kind?: RootKind; per?: "process" | "location"; location?: string; guarded?: boolean }
 
-export type Status = "live" | "loading" | "waiting" | "failed" | "disabled" | "refused" | "dormant"
+export type Status = "live" | "loading" | "waiting" | "failed" | "disabled" | "refused"
 
 export interface GenerationView { gen: number; state: "staged" | "live" | "retiring" | "closed"; leases: number; hash: string; since: number; timers: number; forks: number; listeners: number; rows: number; cleanups: number }
 

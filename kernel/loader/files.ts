@@ -39,8 +39,12 @@ export class Files {
 
 /** What changes with every write, and how long ago the last one was, in milliseconds; undefined for what is no file. */
 function lookAt(path: string): { stamp: string; age: number } | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat?.isFile() ? { stamp: `${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.ino}`, age: Date.now() - stat.mtimeMs } : undefined
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat?.isFile() ? { stamp: `${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.ino}`, age: Date.now() - stat.mtimeMs } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** How long ago a file was written, in milliseconds; Infinity for what is no file. */

@@ -17,12 +17,12 @@ export type Known = ReadonlyMap<string, number>
 /** Data as it will be stored. */
 export function textsOf({ aggregate, actor, create, events }: Append): string[] {
   const wrong = (what: string) => new EventLogError("eventlog.invalid", `an append to ${JSON.stringify(aggregate)}: ${what}`)
-  for (const [field, value] of Object.entries({ aggregate, actor, ...(create !== undefined && { create }) })) if (typeof value !== "string" || value === "") throw wrong(`"${field}" is a text`)
+  if (!isText(aggregate) || !isText(actor) || (create !== undefined && !isText(create))) throw wrong(`"aggregate", "actor" and "create" are texts`)
   if (!Array.isArray(events)) throw wrong(`"events" is a list`)
   return events.map((event: NewEvent | null, i) => {
     const { type, data, id, causation, correlation } = event ?? ({} as NewEvent)
-    if (typeof type !== "string" || type === "") throw wrong(`event ${i} has no type`)
-    for (const name of [id, causation, correlation]) if (name !== undefined && (typeof name !== "string" || name === "")) throw wrong(`the ids of ${type} are texts`)
+    if (!isText(type)) throw wrong(`event ${i} has no type`)
+    if (![id, causation, correlation].every((name) => name === undefined || isText(name))) throw wrong(`the ids of ${type} are texts`)
     let text: string | undefined
     try { text = JSON.stringify(data) } catch (error) { throw wrong(`the data of ${type} cannot be written as JSON: ${(error as Error).message}`) }
     if (text === undefined) throw wrong(`${type} has no data`)
@@ -30,6 +30,8 @@ export function textsOf({ aggregate, actor, create, events }: Append): string[] 
     return text
   })
 }
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== ""
 
 export function append(tx: Tx, batch: Append, texts: readonly string[], projections: Projections, known: Known): Written {
   const before = receiptOf(tx, batch) ?? twinOf(tx, batch, texts)
@@ -85,7 +87,8 @@ function receiptOf(tx: Tx, { aggregate, command }: Append): Written | undefined 
 
 /** The same events again, known by an id of one of them: they were appended together, so all must be the same. */
 function twinOf(tx: Tx, { aggregate, events }: Append, texts: readonly string[]): Written | undefined {
-  for (const [i, { id }] of events.entries()) {
+  for (let i = 0; i < events.length; i++) {
+    const { id } = events[i]!
     const place = id === undefined ? undefined : find(tx, aggregate, id)
     if (place === undefined) continue
     const divergent = new EventLogError("eventlog.divergent", `the event "${id}" was appended before, not to "${aggregate}" or with another content: an id is for one event`)

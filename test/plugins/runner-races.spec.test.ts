@@ -1,0 +1,129 @@
+/** Whatever comes at whatever moment, nothing is lost, nothing is done twice, nobody waits for ever: the log says so. */
+import { cpSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { expect, test } from "vitest"
+import { call, conversation, finish, says, soon, text, type Conversation } from "../fixtures/conversation.ts"
+import { everyUseHasOneResult } from "../fixtures/prompts.ts"
+
+const heard = <T>(c: Conversation, event: string): Promise<T> => {
+  const { promise, resolve } = Promise.withResolvers<T>()
+  const remove = c.kernel.on(event as "session.idle", (payload) => {
+    remove()
+    resolve(payload as T)
+  })
+  return soon(promise, event)
+}
+const types = (c: Conversation, session: string) => c.log.events(session).map((event) => event.type)
+
+test("a provider's result for a call that is not its own to answer is passed over", async () => {
+  const result = (toolCallId: string) => ({ type: "tool-result" as const, toolCallId, toolName: "look", result: "made up" })
+  const hosted = { ...call("h1", "search"), providerExecuted: true } as ReturnType<typeof call>
+  await using c = await conversation([says(result("never"), call("c1", "look"), result("c1"), hosted, result("h1"), result("h1"), finish("tool-calls")), says(...text("done"), finish())], { look: async (_, { started }) => (await started(), "seen") })
+  const id = await c.session()
+  await c.kernel.graft.session.prompt({ session: id, text: "go" })
+  expect(await soon(c.kernel.graft.session.wait(id))).toMatchObject({ state: "done", turns: 2 })
+  const settled = c.log.events(id).filter((event) => event.type === "tool.settled").map((event) => event.data as { call: string; output: string })
+  expect(settled.map(({ call: which, output }) => [which, output]).sort()).toEqual([["c1", "seen"], ["h1", '"made up"']])
+  expect(JSON.stringify(c.requests[1]!.messages.at(-1))).toContain('"toolCallId":"c1"')
+})
+
+test("an input that is taken back at the very moment it is taken in costs no result of a tool", async () => {
+  const gate = Promise.withResolvers<string>()
+  await using c = await conversation([says(call("c1", "wait"), finish("tool-calls")), says(...text("done"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) })
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const begun = Promise.withResolvers<void>()
+  c.kernel.on("tool.started", () => begun.resolve())
+  await session.prompt({ session: id, text: "first" })
+  await soon(begun.promise)
+  const { input } = await session.prompt({ session: id, text: "second" })
+  c.log.before("session.input.promoted", () => session.cancel(id, input))
+  gate.resolve("waited")
+  expect(await soon(session.wait(id))).toMatchObject({ state: "done", turns: 2 })
+  expect(types(c, id).filter((type) => type === "tool.settled" || type === "activity.interrupted")).toEqual(["tool.settled"])
+  expect(JSON.stringify(c.requests[1]!.messages)).toContain("waited")
+  expect(JSON.stringify(c.requests[1]!.messages)).not.toContain("second")
+})
+
+test("a blob store that fails fails the turn before anything is sent", async () => {
+  await using c = await conversation([says(...text("sent"), finish())])
+  const { session } = c.kernel.graft
+  c.log.breakBlobs(Object.assign(new Error("the disk is full"), { code: "store.full" }))
+  const id = await c.session()
+  await session.prompt({ session: id, text: "go" })
+  expect(await soon(session.wait(id))).toMatchObject({ state: "failed", code: "store.full" })
+  expect(c.requests).toHaveLength(0)
+  expect(types(c, id).at(-1)).toBe("activity.settled")
+  c.log.breakBlobs(undefined)
+  await session.prompt({ session: id, text: "again" })
+  expect(await soon(session.wait(id))).toMatchObject({ state: "done" })
+})
+
+test("a store that fails at the last look leaves nobody waiting, and the session works again", async () => {
+  await using c = await conversation(() => says(...text("ok"), finish()))
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  // From the settling on, no question is answered.
+  const remove = c.kernel.on("activity.settled", () => {
+    remove()
+    c.log.breakReads(Object.assign(new Error("the database is busy"), { code: "store.busy" }))
+  })
+  using project = await c.kernel.graft.at(c.directory)
+  const idle = heard(c, "session.idle")
+  await session.prompt({ session: id, text: "go" })
+  expect(await idle).toMatchObject({ session: id, state: "failed", code: "store.busy" })
+  c.log.breakReads(undefined)
+  expect(await project.runner.active()).toEqual([])
+  await session.prompt({ session: id, text: "again" })
+  expect(await soon(session.wait(id))).toMatchObject({ state: "done" })
+})
+
+const PLUGINS = fileURLToPath(new URL("../../plugins", import.meta.url))
+/** Plugins that a test may edit. */
+const editable = (root: string) => { for (const id of ["session", "runner", "instruction", "lib"]) cpSync(join(PLUGINS, id), join(root, id), { recursive: true }) }
+async function edit(c: Conversation, file: string): Promise<void> {
+  const path = join(c.plugins, file)
+  const reloaded = heard(c, "plugin.reloaded")
+  writeFileSync(path, `${readFileSync(path, "utf8")}// saved again\n`)
+  await c.kernel.reconcile([path])
+  await reloaded
+}
+
+test.each(["run", "interrupt"] as const)("%s in the moment in which one generation hands the session to the next is not lost", async (verb) => {
+  const gate = Promise.withResolvers<string>()
+  await using c = await conversation([says(call("c1", "wait"), ...text("and that is it"), finish("tool-calls")), says(...text("second"), finish()), says(...text("third"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) }, { arrange: editable })
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const begun = heard(c, "tool.started")
+  await session.prompt({ session: id, text: "go" })
+  await begun
+  await edit(c, "runner/decide.ts")
+  const done = Promise.withResolvers<void>()
+  c.log.before("activity.turn.settled", async () => {
+    session[verb](id).then(done.resolve, done.reject)
+    for (let n = 0; n < 5; n++) await new Promise(setImmediate)
+  })
+  gate.resolve("waited")
+  await soon(done.promise, verb)
+  const ended = await soon(session.wait(id))
+  if (verb === "interrupt") expect([ended.state, c.requests.length]).toEqual(["interrupted", 1])
+  else expect(ended.state).toBe("done")
+})
+
+test("a wait, and a question of the session, go on when the session plugin is edited in the middle", async () => {
+  const gate = Promise.withResolvers<string>()
+  await using c = await conversation([says(call("c1", "wait"), finish("tool-calls")), says(...text("done"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) }, { arrange: editable })
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const begun = heard(c, "tool.started")
+  await session.prompt({ session: id, text: "go" })
+  await begun
+  const waiting = session.wait(id)
+  await edit(c, "session/sessions.ts")
+  await session.prompt({ session: id, text: "and this" })
+  gate.resolve("waited")
+  expect(await soon(waiting)).toMatchObject({ state: "done", turns: 2 })
+  expect((await session.messages(id)).filter((message) => message.role === "user")).toHaveLength(2)
+  expect(JSON.stringify(c.requests[1]!.messages)).toContain("and this")
+})
