@@ -11,7 +11,7 @@ import { Bus } from "./bus/bus.ts"
 import { owner } from "./bus/attribution.ts"
 import { BOUNDS, sleep, systemClock, within, type Clock } from "./clock.ts"
 import { KernelError, messageOf } from "./errors.ts"
-import { Compiler } from "./loader/compile.ts"
+import { Compiler, type Shipped } from "./loader/compile.ts"
 import { contentOf } from "./loader/discover.ts"
 import { Files, sha256 } from "./loader/files.ts"
 import { Generation } from "./loader/generation.ts"
@@ -32,7 +32,7 @@ export interface KernelOptions extends Host {
   /** Compiled sources are kept here, 0700. Default `<dataDir>/cache/compiled`; without either, in memory only. */
   cacheDir?: string
   /** What a build made ahead for the built-ins: compiled sources by content, and bundled packages by specifier. */
-  shipped?: { compiled: string; packages: Record<string, string> }
+  shipped?: { compiled: Shipped; packages: Record<string, string> }
   /** Load only these ids, or all but these. */
   only?: readonly string[]
   skip?: readonly string[]
@@ -118,10 +118,10 @@ export class Kernel {
     this.#explainWaits()
   }
 
-  /** Whoever has work to do late in a long turn of the loop does it in the next one. */
-  async breathe(): Promise<void> {
-    while (performance.now() - (this.#turn ?? Infinity) > BOUNDS.turn) await new Promise((resolve) => setImmediate(resolve))
+  /** Late in a long turn of the loop: the next one. Asked right before work, again and again, until there is nothing to wait for. */
+  breathe(): Promise<void> | undefined {
     this.#turn ??= (setImmediate(() => { this.#turn = undefined }), performance.now())
+    return performance.now() - this.#turn > BOUNDS.turn ? new Promise((resolve) => void setImmediate(resolve)) : undefined
   }
 
   unit(realm: Realm, id: string): Unit {

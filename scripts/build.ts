@@ -11,7 +11,7 @@ import { basename, join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { rolldown } from "rolldown"
-import { Compiler } from "../kernel/loader/compile.ts"
+import { keyOf, PARAMETERS, transform } from "../kernel/loader/compile.ts"
 import { sha256 } from "../kernel/loader/files.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -115,13 +115,20 @@ async function bundlePackages(work: string): Promise<Record<string, string>> {
   return packages
 }
 
-async function compileBuiltIns(work: string): Promise<number> {
-  const compiler = new Compiler(join(work, "compiled"))
+/** Every source as a function of one module: Node keeps the code of a module that it loads, and of nothing else. The parentheses have V8 compile them at once, and so into what is kept. */
+function compileBuiltIns(work: string): number {
   const paths = sourcesOf("plugins/**/*.ts").filter((path) => basename(path) !== "contract.ts")
+  const file = "built-ins.mjs"
+  const lines = ["const file = import.meta.filename", "export default new Map(["]
+  let line = lines.length
   for (const path of paths) {
     const text = readFileSync(join(root, path), "utf8")
-    await compiler.compile(join(root, path), text, sha256(text), false)
+    const { code, deps, dynamicDeps } = transform(join(root, path), text, false)
+    const [from, to] = [line + 1, line + 1 + code.split("\n").length]
+    lines.push(`[${JSON.stringify(keyOf(path, sha256(text), false))}, { code: "", format: "esm", deps: ${JSON.stringify(deps)}, dynamicDeps: ${JSON.stringify(dynamicDeps)}, maps: [], shipped: { file, from: ${from}, to: ${to}, run: (async function (${PARAMETERS.join(", ")}) {`, code, "}) } }],")
+    line = to + 1
   }
+  writeFileSync(join(work, file), [...lines, "])", ""].join("\n"))
   return paths.length
 }
 

@@ -13,18 +13,21 @@ export interface Compiled {
   /** Body of an async function over the names of `PARAMETERS`; or a CommonJS body. */
   code: string
   format: "esm" | "cjs"
+  /** In the order of the source: a dependency is evaluated before who imports it. */
   deps: string[]
   dynamicDeps: string[]
   /** Source maps from `code` back to the author's text, to be looked up in order. */
   maps: { mappings: string }[]
-  /** Made at build time. */
-  shipped?: true
+  /** Made at build time: `code` is the function `run`, in these lines of a file. */
+  shipped?: { run(...parameters: unknown[]): Promise<void>; file: string; from: number; to: number }
 }
 
+/** By `keyOf`. */
+export type Shipped = ReadonlyMap<string, Compiled>
 export const PARAMETERS = ["__vite_ssr_exports__", "__vite_ssr_import__", "__vite_ssr_dynamic_import__", "__vite_ssr_exportAll__", "__vite_ssr_import_meta__"] as const
 /** Loaded at first use: a warm start needs neither. */
 export const hostRequire = createRequire(import.meta.url)
-const VERSION = "1"
+const VERSION = "2"
 const MOST_IN_MEMORY = 64
 const MOST_ON_DISK = 4_000
 const LANGUAGES: Record<string, "ts" | "tsx" | "js" | "jsx"> = { ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx", ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" }
@@ -44,28 +47,25 @@ export class SourceError extends KernelError {
 
 export class Compiler {
   readonly #directory: string | undefined
-  readonly #shipped: string | undefined
+  readonly #shipped: Shipped
   readonly #memory = new Map<string, Compiled>()
   #pruned = false
 
   /** `shipped` holds results that were made ahead; by content, so that they cannot be stale. */
-  constructor(directory: string | undefined, shipped?: string) {
+  constructor(directory: string | undefined, shipped: Shipped = new Map()) {
     this.#directory = directory
     this.#shipped = shipped
   }
 
   compile(path: string, source: string, hash: string, commonjs: boolean): Compiled {
-    const key = sha256(`${VERSION} ${extname(path)} ${commonjs} ${hash}`).slice(0, 32)
-    const known = this.#memory.get(key) ?? this.#load(key)
+    const key = keyOf(path, hash, commonjs)
+    const known = this.#shipped.get(key) ?? this.#memory.get(key) ?? read(this.#directory, key)
+    if (known?.shipped) return known
     const compiled = known ?? transform(path, source, commonjs)
     if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!)
     this.#memory.set(key, compiled)
     if (!known) this.#save(key, compiled)
     return compiled
-  }
-
-  #load(key: string): Compiled | undefined {
-    return read(this.#shipped, key, { shipped: true }) ?? read(this.#directory, key)
   }
 
   /** A cache that cannot be written is only slower. */
@@ -89,11 +89,14 @@ export class Compiler {
   }
 }
 
-function read(directory: string | undefined, key: string, mark?: { shipped: true }): Compiled | undefined {
-  try { return directory === undefined ? undefined : { ...(JSON.parse(readFileSync(join(directory, `${key}.json`), "utf8")) as Compiled), ...mark } } catch { return undefined }
+/** What a result is found by: nothing but what it is made from. */
+export const keyOf = (path: string, hash: string, commonjs: boolean): string => sha256(`${VERSION} ${extname(path)} ${commonjs} ${hash}`).slice(0, 32)
+
+function read(directory: string | undefined, key: string): Compiled | undefined {
+  try { return directory === undefined ? undefined : (JSON.parse(readFileSync(join(directory, `${key}.json`), "utf8")) as Compiled) } catch { return undefined }
 }
 
-function transform(path: string, source: string, commonjs: boolean): Compiled {
+export function transform(path: string, source: string, commonjs: boolean): Compiled {
   if (source.includes("\0")) throw new SourceError("this is a binary file, not source text", `${path}:1`, "")
   const { transformSync, moduleRunnerTransformSync } = hostRequire("oxc-transform") as typeof import("oxc-transform")
   const language = LANGUAGES[extname(path)]!
@@ -111,7 +114,9 @@ function transform(path: string, source: string, commonjs: boolean): Compiled {
     if (runner.errors.length) throw sourceError(path, source, runner.errors[0]!)
     if (runner.map) maps.unshift({ mappings: runner.map.mappings })
     // Imports are evaluated beforehand, so that a body without top-level await runs in one bounded synchronous leg.
-    return { code: runner.code.replaceAll(" = await __vite_ssr_import__(", " = __vite_ssr_import__("), format: "esm", deps: runner.deps, dynamicDeps: runner.dynamicDeps, maps }
+    const place = (specifier: string) => runner.code.indexOf(`__vite_ssr_import__(${JSON.stringify(specifier)}`)
+    const deps = runner.deps.sort((a, b) => place(a) - place(b))
+    return { code: runner.code.replaceAll(" = await __vite_ssr_import__(", " = __vite_ssr_import__("), format: "esm", deps, dynamicDeps: runner.dynamicDeps, maps }
   } catch (error) {
     if (error instanceof SourceError) throw error
     const { createJiti } = hostRequire("jiti") as typeof import("jiti")

@@ -9,7 +9,7 @@ import { basename, dirname, extname, join, resolve, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import type { Jiti } from "jiti"
 import { KernelError, messageOf } from "../errors.ts"
-import { frameOf, hostRequire, isSource, PARAMETERS, SourceError, type Compiled, type Compiler } from "./compile.ts"
+import { frameOf, hostRequire, isSource, PARAMETERS, SourceError, transform, type Compiled, type Compiler } from "./compile.ts"
 import { sha256, type Files } from "./files.ts"
 import { leg } from "./leg.ts"
 
@@ -29,8 +29,8 @@ export interface Workshop {
   packages: ReadonlyMap<string, string>
   /** Package directory → `name@version` that this process has in memory. */
   held: Map<string, string>
-  /** Called before each module, so that a storm of them starves nobody. */
-  breathe(): Promise<void>
+  /** What to wait for before a module is read or run, if anything: a storm of them starves nobody. */
+  breathe(): Promise<void> | undefined
 }
 
 const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<void>
@@ -59,7 +59,7 @@ export class ModuleGraph {
   /** Package directory → `name@version`, of what loads natively. */
   readonly packages = new Map<string, string>()
   readonly notes: string[] = []
-  /** Was everything made at build time, and run by the tests? A bounded leg costs 0.2 ms. */
+  /** Was everything made at build time? */
   shipped = true
   /** What could not be resolved: if it can be one day, the plugin is tried again. */
   readonly #unresolved = new Map<string, { specifier: string; importer: string }>()
@@ -105,17 +105,16 @@ export class ModuleGraph {
 
   async #load(module: Module, importers: readonly string[]): Promise<void> {
     const { path } = module
-    await this.#from.workshop.breathe()
+    const { breathe } = this.#from.workshop
+    for (let turn = breathe(); turn; turn = breathe()) await turn
     const { text, hash } = this.#read(path)
     if (extname(path) === ".json") return void define(module.exports, "default", parseJson(path, text))
     const compiled = (module.compiled = this.#from.workshop.compiler.compile(path, text, hash, isCommonJs(path, text)))
     if (compiled.format === "cjs") return this.#evaluateCommonJs(module)
-    // In the order of the source: a dependency is evaluated before who imports it.
-    const deps = [...compiled.deps].sort((a, b) => compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(a)}`) - compiled.code.indexOf(`__vite_ssr_import__(${JSON.stringify(b)}`))
-    for (const specifier of deps) module.imports.set(specifier, await this.#importFrom(specifier, path, [...importers, path]))
+    for (const specifier of compiled.deps) module.imports.set(specifier, await this.#importFrom(specifier, path, [...importers, path]))
     for (const specifier of compiled.dynamicDeps) await this.#trace(specifier, path)
-    await this.#from.workshop.breathe()
-    const body = new AsyncFunction(...PARAMETERS, `"use strict";${compiled.code}\n//# sourceURL=${path}`)
+    for (let turn = breathe(); turn; turn = breathe()) await turn
+    const body = compiled.shipped?.run ?? new AsyncFunction(...PARAMETERS, `"use strict";${compiled.code}\n//# sourceURL=${path}`)
     const run = () => body(
       module.exports,
       (specifier: string) => module.imports.get(specifier),
@@ -123,7 +122,7 @@ export class ModuleGraph {
       (from: Exports) => exportAll(module.exports, from),
       { url: pathToFileURL(path).href, filename: path, dirname: dirname(path), resolve: (specifier: string) => this.#target(specifier, path).id },
     )
-    this.shipped &&= compiled.shipped === true
+    this.shipped &&= compiled.shipped !== undefined
     await (compiled.shipped ? run() : leg(basename(path), run))
   }
 
@@ -246,16 +245,24 @@ export class ModuleGraph {
     define(module.exports, "default", (holder.exports as { __esModule?: boolean }).__esModule ? holder.exports.default : holder.exports)
   }
 
+  /** Whose code stands there; what was made at build time stands together in one file. */
+  #moduleAt(file: string, row: number): Module | undefined {
+    return this.#modules.get(file) ?? [...this.#modules.values()].find(({ compiled }) => compiled?.shipped?.file === file && compiled.shipped.from < row && row <= compiled.shipped.to)
+  }
+
   /** The first place of an error's stack that lies in this plugin, mapped back to what its author wrote. */
   locate(error: unknown): Place | undefined {
     if (error instanceof SourceError) return { where: error.where, frame: error.frame }
     const stack = (error as Error | null)?.stack
     if (typeof stack !== "string") return undefined
-    for (const [, path, row, column] of stack.matchAll(/\(?((?:\/|[A-Za-z]:\\)[^\s():]+(?: [^\s():]+)*):(\d+):(\d+)\)?/g)) {
-      const source = this.sources.get(path!)
+    for (const [, file, row, column] of stack.matchAll(/\(?(?:file:\/\/)?((?:\/|[A-Za-z]:\\)[^\s():]+(?: [^\s():]+)*):(\d+):(\d+)\)?/g)) {
+      const module = this.#moduleAt(file!, Number(row))
+      const path = module?.path ?? file!
+      const source = this.sources.get(path)
       if (source === undefined) continue
-      let place = { line: Number(row) - HEADER_LINES, column: Number(column) }
-      for (const { mappings } of this.#modules.get(path!)?.compiled?.maps ?? []) {
+      const { shipped, maps = [] } = module?.compiled ?? {}
+      let place = { line: Number(row) - (shipped?.from ?? HEADER_LINES), column: Number(column) }
+      for (const { mappings } of shipped ? transform(path, source, false).maps : maps) {
         const entry = new SourceMap({ version: 3, file: path!, sources: [path!], sourcesContent: [], names: [], mappings, sourceRoot: "" }).findEntry(place.line - 1, place.column - 1)
         if ("originalLine" in entry) place = { line: entry.originalLine + 1, column: entry.originalColumn + 1 }
       }

@@ -4,7 +4,6 @@ import { validate } from "../bus/validate.ts"
 import { KernelError } from "../errors.ts"
 import type { StateCell, StateDefinition } from "../instance.ts"
 import type { Generation } from "./generation.ts"
-import { leg } from "./leg.ts"
 import type { Unit } from "./unit.ts"
 
 interface Cell { version: number; value: unknown }
@@ -36,7 +35,7 @@ export class StateHolder {
     const from = this.#cell
     const what = `state of ${this.#unit.id}`
     if (from && from.version !== version && !definition.migrate) throw new KernelError("Invalid", `${what}: version ${from.version} → ${version} needs a migrate(old, from)`)
-    const value = from?.version === version ? from.value : leg(what, () => (from ? definition.migrate!(from.value, from.version) : definition.init()))
+    const value = from?.version === version ? from.value : generation.evaluation.leg(what, () => (from ? definition.migrate!(from.value, from.version) : definition.init()))
     const checked = validate(schema, value)
     if (!checked.ok) throw new KernelError("Invalid", `${what}: ${checked.message}`)
     return { version, value: freeze(value, true) }

@@ -11,7 +11,6 @@ import { KernelError, messageOf, Unavailable } from "../errors.ts"
 import type { Evaluation } from "./evaluation.ts"
 import { ageOf } from "./files.ts"
 import { Generation } from "./generation.ts"
-import { leg } from "./leg.ts"
 import type { Candidate, Good, Unit } from "./unit.ts"
 import { createInstance } from "./words.ts"
 
@@ -131,13 +130,12 @@ export class Transaction {
   async #stage(generation: Generation): Promise<void> {
     const { id, realm, state, offers, kernel } = this.#plan.unit
     const { definition } = generation
-    await kernel.breathe()
+    for (let turn = kernel.breathe(); turn; turn = kernel.breathe()) await turn
     for (const service of definition.needs ?? []) if (!realm.table.service(service)) throw new Unavailable(service)
     state.stage(generation)
     const graft = createInstance(generation, realm)
     generation.evaluation.bind(graft)
-    const enter = () => definition.setup(graft as never)
-    const setup = runAs(generation, async () => (generation.evaluation.shipped ? enter() : leg(`setup of ${id}`, enter)))
+    const setup = runAs(generation, async () => generation.evaluation.leg(`setup of ${id}`, () => definition.setup(graft as never)))
     try {
       const cleanup = await this.#bounded(BOUNDS.setup, `setup of ${id}`, setup)
       if (typeof cleanup === "function") generation.defer("its cleanup", cleanup)

@@ -3,7 +3,8 @@
  * and cannot be edited while it runs, so it does next to nothing.
  */
 import { join } from "node:path"
-import { createKernel, type EmbeddedKernel, type Root } from "../../kernel/index.ts"
+import { pathToFileURL } from "node:url"
+import { createKernel, type EmbeddedKernel, type KernelOptions, type Root } from "../../kernel/index.ts"
 import { paths } from "../lib/paths.ts"
 import { quarantined } from "../lib/quarantine.ts"
 import { keepLog } from "./logfile.ts"
@@ -15,7 +16,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 export async function host(launch: Launch): Promise<number> {
   const { cache, data, logs } = paths()
-  const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(launch.shipped && { shipped: launch.shipped }) })
+  const shipped = launch.shipped && { compiled: await builtIns(launch.shipped.builtIns), packages: launch.shipped.packages }
+  const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(shipped && { shipped }) })
   const closeLog = keepLog(kernel, logs)
   for (const signal of SIGNALS) process.on(signal, () => leaveEarly(signal))
   try {
@@ -29,6 +31,11 @@ export async function host(launch: Launch): Promise<number> {
     await Promise.race([kernel.close(), new Promise<void>((resolve) => setTimeout(resolve, GOODBYE).unref())])
     closeLog()
   }
+}
+
+/** By Node, which keeps their machine code from one start to the next. */
+async function builtIns(file: string): Promise<NonNullable<KernelOptions["shipped"]>["compiled"]> {
+  return ((await import(pathToFileURL(file).href)) as { default: NonNullable<KernelOptions["shipped"]>["compiled"] }).default
 }
 
 function rootsOf({ home, argv, checkout }: Launch): Root[] {

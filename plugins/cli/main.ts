@@ -14,7 +14,7 @@ export interface Launch {
   /** A checkout has a directory of plugins of its own in config/. */
   checkout: boolean
   /** What the build made ahead; absent when all runs from its sources. */
-  shipped?: { compiled: string; packages: Record<string, string> }
+  shipped?: { builtIns: string; packages: Record<string, string> }
 }
 
 /** Gives the exit code. */

@@ -45,7 +45,7 @@ async function choose() {
     }
   }
   const packages = Object.fromEntries(Object.entries(manifest.packages).map(([name, file]) => [name, join(dist, file)]))
-  return { file: join(dist, manifest.host), shipped: { compiled: join(dist, "compiled"), packages } }
+  return { file: join(dist, manifest.host), shipped: { builtIns: join(dist, "built-ins.mjs"), packages } }
 }
 
 /** Building runs from sources as well. */

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs"
 
-const VARIABLES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE"] as const
+const PROXIES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] as const
 const LOOPBACK = "localhost,127.0.0.1,::1,[::1]"
 const SET = Symbol.for("graft.network")
 
@@ -19,20 +19,24 @@ export class NetworkError extends Error {
 }
 
 /** Called before each request; does something when the environment is not what it was. */
-export function followEnvironment(env: NodeJS.ProcessEnv = process.env): void {
-  const host = globalThis as { [SET]?: { key: string; undo(): void } }
-  const key = VARIABLES.map((name) => env[name] ?? "").join("\n")
-  const set = host[SET]
-  if (set ? set.key === key : key.length === VARIABLES.length - 1) return
-  set?.undo()
-  delete host[SET]
-  const [certificates, proxied] = [certificatesOf(env.SSL_CERT_FILE), proxiedBy(env)]
-  const undo = [certificates === undefined ? undefined : trust(certificates), proxied ? useProxies(env) : undefined]
-  host[SET] = { key, undo: () => { for (const each of undo) each?.() } }
+export function followEnvironment(url: string, env: NodeJS.ProcessEnv = process.env): void {
+  follow("proxies", PROXIES.map((name) => env[name] ?? "").join("\n").trim(), () => (proxiedBy(env) ? useProxies(env) : undefined))
+  // Certificates take 20 ms to read, and plain HTTP has none.
+  if (url.startsWith("https:")) follow("certificates", env.SSL_CERT_FILE ?? "", () => trust(certificatesOf(env.SSL_CERT_FILE!)))
 }
 
-function certificatesOf(file: string | undefined): string | undefined {
-  if (!file) return undefined
+/** `key` is what a setting was made from; an empty one stands for none. */
+function follow(what: "proxies" | "certificates", key: string, apply: () => (() => void) | undefined): void {
+  const set = ((globalThis as { [SET]?: Map<string, { key: string; undo?(): void }> })[SET] ??= new Map())
+  if ((set.get(what)?.key ?? "") === key) return
+  set.get(what)?.undo?.()
+  set.delete(what)
+  if (key === "") return
+  const undo = apply()
+  set.set(what, { key, ...(undo && { undo }) })
+}
+
+function certificatesOf(file: string): string {
   try {
     return readFileSync(file, "utf8")
   } catch (error) {

@@ -13,7 +13,7 @@ const PLAIN = new Set(["accept", "content-type", "user-agent", "anthropic-versio
 export const SENT = "graft.sent"
 
 export const providerFetch: typeof fetch = async (input, init) => {
-  followEnvironment()
+  followEnvironment(input instanceof Request ? input.url : String(input))
   const answer = fetch(input, { ...init, redirect: "manual" })
   init?.signal?.dispatchEvent(new Event(SENT))
   const response = await answer

@@ -1,7 +1,8 @@
 /**
  * Transcript → the messages of a provider turn. Pure, and byte-stable: a settled message always becomes the same
  * objects, so a longer conversation begins with the bytes of the shorter one and the provider's cache holds. Every tool
- * use has exactly one result, whatever the history went through (S14).
+ * use has exactly one result, whatever the history went through (S14); and what some provider refuses to read again, text
+ * of nothing but space and half characters, is not in it.
  */
 import type { LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4TextPart, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
 import type { Message, Part } from "../session/contract.ts"
@@ -29,7 +30,7 @@ const callsOf = (message: Message): Call[] => message.parts.filter((part): part 
 
 function messageOf(message: Message): LanguageModelV4Message[] {
   if (message.role !== "assistant") {
-    const content = message.parts.flatMap((part): LanguageModelV4TextPart[] => (part.kind === "text" && part.text !== "" ? [{ type: "text", text: part.text }] : []))
+    const content = message.parts.flatMap((part): LanguageModelV4TextPart[] => (part.kind === "text" && isSaid(part.text) ? [{ type: "text", text: part.text.toWellFormed() }] : []))
     return content.length > 0 ? [{ role: "user", content }] : []
   }
   const content = message.parts.flatMap(assistantContent)
@@ -42,9 +43,9 @@ function messageOf(message: Message): LanguageModelV4Message[] {
 function assistantContent(part: Part): AssistantContent {
   switch (part.kind) {
     case "text":
-      return part.text === "" ? [] : [{ type: "text", text: part.text, ...options(part.metadata) }]
+      return isSaid(part.text) ? [{ type: "text", text: part.text.toWellFormed(), ...options(part.metadata) }] : []
     case "reasoning":
-      return part.text === "" && part.metadata === undefined ? [] : [{ type: "reasoning", text: part.text, ...options(part.metadata) }]
+      return part.text === "" && part.metadata === undefined ? [] : [{ type: "reasoning", text: part.text.toWellFormed(), ...options(part.metadata) }]
     case "tool": {
       const call = { type: "tool-call" as const, toolCallId: part.call, toolName: part.name, input: parsed(part.input), ...options(part.replay?.call) }
       return part.executed === "provider" ? [{ ...call, providerExecuted: true }, resultOf(part)] : [call]
@@ -62,18 +63,19 @@ function resultOf(call: Call): LanguageModelV4ToolResultPart {
 
 function outputOf(call: Call): LanguageModelV4ToolResultOutput {
   if (call.state !== "settled") return { type: "error-text", value: "This call did not end; whether it took effect is not known." }
-  const value = call.output ?? ""
+  const value = (call.output ?? "").toWellFormed()
   if (call.executed === "provider" && call.outcome === "ok") return { type: "json", value: parsed(value) as never }
   return ERRORS.has(call.outcome) ? { type: "error-text", value } : { type: "text", value }
 }
 
+const isSaid = (text: string): boolean => text.trim() !== ""
 const options = (metadata: unknown): { providerOptions?: SharedV4ProviderOptions } => (metadata === undefined ? {} : { providerOptions: metadata as SharedV4ProviderOptions })
 
 /** Arguments as the model wrote them; what is no JSON cannot be sent back as such, and its result says what it was. */
 function parsed(text: string): unknown {
   if (text.trim() === "") return {}
   try {
-    return JSON.parse(text)
+    return JSON.parse(text, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value))
   } catch {
     return {}
   }

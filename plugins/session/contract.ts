@@ -21,7 +21,7 @@ export interface Message { id: string; session: string; seq: number; role: "user
 /** Why a session stopped working. `blocked` names the rule that nobody could answer. */
 export interface Ended { session: string; state: "done" | "failed" | "blocked" | "interrupted" | "parked"; reason?: string; code?: string; rule?: string; usage: Usage; turns: number }
 
-/** Errors: `session.unknown`, `session.conflict` (same input id, other text), `session.full` (200 pending inputs), `session.refused` (by `input.admit`), `session.directory` (not a directory), `session.empty` (no text). */
+/** Errors: `session.unknown`, `session.conflict` (same input id, other text), `session.full` (200 pending inputs), `session.refused` (by `input.admit`), `session.directory` (not a directory), `session.empty` (no text), `session.invalid` (what was asked makes no sense). */
 export interface Sessions {
   create(init: { directory: string; title?: string; model?: string; agent?: string; id?: string; parent?: string }): Promise<Session>
   get(id: string): Promise<Session | undefined>

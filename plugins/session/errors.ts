@@ -1,5 +1,5 @@
 /** What can be wrong with a request about a session. */
-export type SessionErrorCode = "session.unknown" | "session.conflict" | "session.full" | "session.refused" | "session.directory" | "session.empty"
+export type SessionErrorCode = "session.unknown" | "session.conflict" | "session.full" | "session.refused" | "session.directory" | "session.empty" | "session.invalid"
 
 export class SessionError extends Error {
   readonly code: SessionErrorCode

@@ -1,6 +1,6 @@
 /** Questions to the read model: one session, many, its inputs, its latest activity, and a page of its conversation. */
 import type { EventLog } from "../eventlog/contract.ts"
-import type { SqlValue, Store } from "../store/contract.ts"
+import type { SqlValue, Statement, Store } from "../store/contract.ts"
 import { addUsage, endedOf, noUsage } from "../lib/ended.ts"
 import { emptyTranscript, evolveTranscript } from "../lib/transcript.ts"
 import type { Delivery, Ended, Failure, Message, Receipt, Session, SessionStatus, Usage } from "./contract.ts"
@@ -25,13 +25,17 @@ export async function listSessions(store: Read, { location, limit = 50, archived
   const params: SqlValue[] = location === undefined ? [] : [location]
   const rows = await store.all<SessionRow>(
     `SELECT * FROM session WHERE ${location === undefined ? "1" : "location = ?"} AND archived IS ${archived ? "NOT NULL" : "NULL"} ORDER BY updated DESC, id DESC LIMIT ?`,
-    [...params, Math.min(Math.max(1, limit), 1_000)],
+    [...params, Math.min(Math.max(1, Math.trunc(limit) || 1), 1_000)],
   )
   return rows.map(sessionOf)
 }
 
 export const getInput = (store: Read, session: string, input: string): Promise<InputRow | undefined> =>
   store.get<InputRow>("SELECT id, hash, admitted, state FROM session_input WHERE session = ? AND id = ?", [session, input])
+
+/** Refuses the append that it goes along with where more inputs than this would wait. */
+export const atMostPending = (session: string, most: number): Statement =>
+  ({ sql: "UPDATE session SET updated = updated WHERE id = ? AND (SELECT count(*) FROM session_input WHERE session = ? AND state = 'pending') <= ?", params: [session, session, most], expect: 1 })
 
 export async function countPending(store: Read, session: string): Promise<number> {
   return (await store.get<{ n: number }>("SELECT count(*) AS n FROM session_input WHERE session = ? AND state = 'pending'", [session]))!.n
@@ -70,8 +74,9 @@ export async function endOf(store: Read, session: string): Promise<Ended> {
 }
 
 /** A page of the conversation, folded from the events of its messages alone. */
-export async function pageMessages(store: Read, log: Pick<EventLog, "read">, session: string, { after = 0, limit = 100 }: { after?: number; limit?: number }): Promise<Message[]> {
-  const rows = await store.all<{ id: string; seq: number; first: number }>("SELECT id, seq, first FROM message WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?", [session, after, Math.min(Math.max(1, limit), 1_000) + 1])
+export async function pageMessages(store: Read, log: Pick<EventLog, "read">, session: string, { after = 0, limit: wanted = 100 }: { after?: number; limit?: number }): Promise<Message[]> {
+  const limit = Math.min(Math.max(1, Math.trunc(wanted) || 1), 1_000)
+  const rows = await store.all<{ id: string; seq: number; first: number }>("SELECT id, seq, first FROM message WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?", [session, after, limit + 1])
   const page = rows.slice(0, limit)
   if (page.length === 0) return []
   const end = rows[limit]?.seq ?? Infinity

@@ -8,7 +8,8 @@ import { locationOf, Moved, type Graft } from "graft"
 import type { Json } from "../eventlog/contract.ts"
 import type { Delivery, Ended, Receipt, Session, SessionFacts, Sessions } from "./contract.ts"
 import { SessionError } from "./errors.ts"
-import { countPending, endOf, getInput, getSession, inboxOf, isBusy, listSessions, pageMessages, unfinishedOf } from "./rows.ts"
+import { atMostPending, countPending, endOf, getInput, getSession, inboxOf, isBusy, listSessions, pageMessages, unfinishedOf } from "./rows.ts"
+import { wantedChange, wantedPrompt, wantedSession } from "./wanted.ts"
 
 /** Inputs that may wait in one session. */
 const MOST_PENDING = 200
@@ -35,7 +36,7 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
     const before = await getInput(store, session.id, input)
     if (before && before.hash !== hash) throw conflict(input)
     if (!before) {
-      if (await countPending(store, session.id) >= MOST_PENDING) throw new SessionError("session.full", `${MOST_PENDING} inputs of session ${session.id} already wait; let it work, or take some back`)
+      if (await countPending(store, session.id) >= MOST_PENDING) throw full(session.id)
       await askAdmission(session, text, delivery)
     }
     const title = session.title === "" ? [fact("session.updated", { title: titleOf(text) })] : []
@@ -44,8 +45,11 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
         aggregate: session.id, actor: "user", location: session.location,
         command: { id: `${session.id}/${input}`, kind: "prompt", hash },
         events: [fact("session.input.admitted", { input, delivery, resume, text, hash }), ...title],
+        // Others may be admitting at this very moment.
+        writes: [atMostPending(session.id, MOST_PENDING)],
       })
     } catch (error) {
+      if (codeOf(error) === "store.conflict") throw full(session.id)
       throw codeOf(error) === "eventlog.conflict" ? conflict(input) : error
     }
     const { admitted, state } = (await getInput(store, session.id, input))!
@@ -73,7 +77,8 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
   }
 
   return {
-    async create({ directory, title = "", model, agent, id = newId("ses"), parent }) {
+    async create(init) {
+      const { directory, title = "", model, agent, id = newId("ses"), parent } = wantedSession(init)
       if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new SessionError("session.directory", `${directory} is not a directory: a session needs one to work in`)
       const real = realpathSync(directory)
       const location = locationOf(real)
@@ -94,16 +99,16 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
 
     async update(id, change) {
       const session = await known(id)
-      const { title, model, archived } = change
+      const { title, model, archived } = wantedChange(change)
       const data = { ...(title !== undefined && { title }), ...(model !== undefined && { model }), ...(archived !== undefined && { archived }) }
       if (Object.keys(data).length === 0) return session
       await eventlog.append({ aggregate: id, actor: "user", location: session.location, events: [fact("session.updated", data)] })
       return known(id)
     },
 
-    async prompt({ session: id, text, delivery = "steer", id: input = newId("inp"), resume = true }) {
+    async prompt(prompt) {
+      const { session: id, text, delivery = "steer", id: input = newId("inp"), resume = true } = wantedPrompt(prompt)
       const session = await known(id)
-      if (text.trim() === "") throw new SessionError("session.empty", "an input needs text")
       const receipt = await admit(session, input, text, delivery, resume)
       if (!resume || receipt.state !== "pending") return receipt
       using project = await graft.at(session.location)
@@ -169,6 +174,7 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
 }
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code
+const full = (session: string) => new SessionError("session.full", `${MOST_PENDING} inputs of session ${session} already wait; let it work, or take some back`)
 const conflict = (input: string) => new SessionError("session.conflict", `input "${input}" was admitted before with another text; choose another id`)
 const digest = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 22)
 

@@ -17,6 +17,9 @@ const DEADLINE = 600_000
 const GRACE = 750
 /** The most of one output that is kept. */
 const MAX_KEPT = 32 * 1024 * 1024
+const MAX_TITLE = 500
+/** Characters of metadata, as JSON. */
+const MAX_METADATA = 256 * 1024
 
 /** `tool.denied`: permission was not given; `verdict` says how the call ends. */
 class Denied extends Error {
@@ -176,16 +179,29 @@ function failure(error: unknown, input: unknown, signal: AbortSignal): End {
 
 async function finish(graft: Graft<never>, tool: ToolDefinition | undefined, call: ToolCall, end: End): Promise<Settlement> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...(tool?.limits?.lines === undefined ? {} : { lines: tool.limits.lines }), ...(tool?.limits?.bytes === undefined ? {} : { bytes: tool.limits.bytes }) }
-  const whole = end.output === "" ? "(no output)" : end.output
+  const whole = end.output === "" ? "(no output)" : end.output.toWellFormed()
   const kept = exceeds(whole, limits) ? await spill(graft, whole, limits) : { output: whole, blob: undefined }
   const value = { call: call.id, session: call.session, name: call.name, input: end.input, outcome: end.outcome, output: kept.output, title: end.title }
   const after = await graft.mutate("tool.after", value).then((result) => result.value, (error: unknown) => (graft.log.warn("tool.after:", error), value))
   const output = after.output !== kept.output && exceeds(after.output, limits) ? bound(after.output, limits, (cut) => `… ${cut.lines} lines left out …`) : after.output
   return {
-    outcome: after.outcome, output, title: after.title, metadata: end.metadata, rule: end.rule,
+    outcome: after.outcome, output, title: typeof after.title === "string" ? clip(after.title, MAX_TITLE) : undefined, metadata: keptMetadata(graft, call, end.metadata), rule: end.rule,
     ...(kept.blob === undefined && kept.output === whole ? {} : { truncated: true, blob: kept.blob }),
     bytes: Buffer.byteLength(whole), milliseconds: Math.round(end.milliseconds ?? 0),
   }
+}
+
+/** What cannot be written down, or is too much, is left out: it is beside the answer, not in it. */
+function keptMetadata(graft: Graft<never>, call: ToolCall, metadata: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+  if (metadata === undefined) return undefined
+  try {
+    const text = JSON.stringify(metadata)
+    if (text.length <= MAX_METADATA) return JSON.parse(text) as Record<string, unknown>
+    graft.log.warn(`tool ${call.name}: metadata of ${text.length} characters are left out; at most ${MAX_METADATA} are kept`)
+  } catch (error) {
+    graft.log.warn(`tool ${call.name}: metadata that are no JSON are left out:`, error)
+  }
+  return undefined
 }
 
 /** Keeps the whole as a blob and says how to read on. */

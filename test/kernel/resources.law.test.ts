@@ -272,7 +272,6 @@ describe("L25 Storm", () => {
     measuring = false
     await measured
     expect(names.every((name) => lab.gen(name) === 2)).toBe(true)
-    console.log(taken.sort((a, b) => b - a).slice(0, 5))
     expect(Math.max(...taken)).toBeLessThan(50)
   })
 })

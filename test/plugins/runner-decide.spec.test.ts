@@ -72,3 +72,17 @@ test("whatever a history went through, every tool use has exactly one result (S1
     expect(JSON.stringify(promptOf(messages))).toBe(JSON.stringify(promptOf(structuredClone(messages))))
   }))
 })
+
+test("no request holds half a character, or a text of nothing but space: providers refuse them for good", () => {
+  const half = fc.constantFrom("\ud83d", "\ude00", "a\ud83d", "\ud83d\ude00", " \n", "", "b")
+  const part: fc.Arbitrary<Part> = fc.oneof(
+    fc.record({ kind: fc.constantFrom("text" as const, "reasoning" as const), id: fc.constant("p"), text: half }),
+    fc.record({ kind: fc.constant("tool" as const), id: fc.constant("t"), call: fc.constant("c"), name: fc.constant("n"), input: half.map((value) => JSON.stringify({ value })), state: fc.constant("settled" as const), outcome: fc.constant("ok" as const), output: half }),
+  )
+  const message: fc.Arbitrary<Message> = fc.record({ id: fc.constant("m"), session: fc.constant("s"), seq: fc.constant(1), role: fc.constantFrom("user", "assistant"), state: fc.constant("settled" as const), parts: fc.array(part, { maxLength: 3 }), created: fc.constant(0) })
+  fc.assert(fc.property(message, (one) => {
+    const prompt = promptOf([one])
+    expect(JSON.stringify(prompt)).not.toMatch(/\\ud[89a-f]/)
+    for (const { content } of prompt) for (const said of content) if (typeof said === "object" && said.type === "text") expect(said.text.trim()).not.toBe("")
+  }))
+})

@@ -2,8 +2,10 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import fc from "fast-check"
 import { expect, test } from "vitest"
-import { call, conversation, finish, says, soon, text, type Conversation } from "../fixtures/conversation.ts"
+import { call, conversation, finish, says, soon, text, type Conversation, type Script } from "../fixtures/conversation.ts"
+import { refusedBy } from "../fixtures/machines.ts"
 import { everyUseHasOneResult } from "../fixtures/prompts.ts"
 
 const heard = <T>(c: Conversation, event: string): Promise<T> => {
@@ -16,7 +18,7 @@ const heard = <T>(c: Conversation, event: string): Promise<T> => {
 }
 const types = (c: Conversation, session: string) => c.log.events(session).map((event) => event.type)
 
-test("a provider's result for a call that is not its own to answer is passed over", async () => {
+test("a provider's result for a call that is not its own to answer is passed over (S20)", async () => {
   const result = (toolCallId: string) => ({ type: "tool-result" as const, toolCallId, toolName: "look", result: "made up" })
   const hosted = { ...call("h1", "search"), providerExecuted: true } as ReturnType<typeof call>
   await using c = await conversation([says(result("never"), call("c1", "look"), result("c1"), hosted, result("h1"), result("h1"), finish("tool-calls")), says(...text("done"), finish())], { look: async (_, { started }) => (await started(), "seen") })
@@ -28,7 +30,7 @@ test("a provider's result for a call that is not its own to answer is passed ove
   expect(JSON.stringify(c.requests[1]!.messages.at(-1))).toContain('"toolCallId":"c1"')
 })
 
-test("an input that is taken back at the very moment it is taken in costs no result of a tool", async () => {
+test("an input that is taken back at the very moment it is taken in costs no result of a tool (S10)", async () => {
   const gate = Promise.withResolvers<string>()
   await using c = await conversation([says(call("c1", "wait"), finish("tool-calls")), says(...text("done"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) })
   const { session } = c.kernel.graft
@@ -46,7 +48,7 @@ test("an input that is taken back at the very moment it is taken in costs no res
   expect(JSON.stringify(c.requests[1]!.messages)).not.toContain("second")
 })
 
-test("a blob store that fails fails the turn before anything is sent", async () => {
+test("a blob store that fails fails the turn before anything is sent (S11)", async () => {
   await using c = await conversation([says(...text("sent"), finish())])
   const { session } = c.kernel.graft
   c.log.breakBlobs(Object.assign(new Error("the disk is full"), { code: "store.full" }))
@@ -60,7 +62,7 @@ test("a blob store that fails fails the turn before anything is sent", async () 
   expect(await soon(session.wait(id))).toMatchObject({ state: "done" })
 })
 
-test("a store that fails at the last look leaves nobody waiting, and the session works again", async () => {
+test("a store that fails at the last look leaves nobody waiting, and the session works again (S17)", async () => {
   await using c = await conversation(() => says(...text("ok"), finish()))
   const { session } = c.kernel.graft
   const id = await c.session()
@@ -90,7 +92,7 @@ async function edit(c: Conversation, file: string): Promise<void> {
   await reloaded
 }
 
-test.each(["run", "interrupt"] as const)("%s in the moment in which one generation hands the session to the next is not lost", async (verb) => {
+test.each(["run", "interrupt"] as const)("%s in the moment in which one generation hands the session to the next is not lost (S17, S19)", async (verb) => {
   const gate = Promise.withResolvers<string>()
   await using c = await conversation([says(call("c1", "wait"), ...text("and that is it"), finish("tool-calls")), says(...text("second"), finish()), says(...text("third"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) }, { arrange: editable })
   const { session } = c.kernel.graft
@@ -111,7 +113,7 @@ test.each(["run", "interrupt"] as const)("%s in the moment in which one generati
   else expect(ended.state).toBe("done")
 })
 
-test("a wait, and a question of the session, go on when the session plugin is edited in the middle", async () => {
+test("a wait, and a question of the session, go on when the session plugin is edited in the middle (S17)", async () => {
   const gate = Promise.withResolvers<string>()
   await using c = await conversation([says(call("c1", "wait"), finish("tool-calls")), says(...text("done"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) }, { arrange: editable })
   const { session } = c.kernel.graft
@@ -127,3 +129,74 @@ test("a wait, and a question of the session, go on when the session plugin is ed
   expect((await session.messages(id)).filter((message) => message.role === "user")).toHaveLength(2)
   expect(JSON.stringify(c.requests[1]!.messages)).toContain("and this")
 })
+
+/** What a provider does in one attempt, and what happens beside it. */
+const STEPS = ["text", "call", "calls", "refused", "limited", "cut", "half a call", "empty", "steer", "queue", "take back", "interrupt", "interrupt twice", "interrupt a tool", "run", "reload runner", "reload session", "unknown tool", "no JSON"] as const
+type Step = (typeof STEPS)[number]
+
+test("random conversations: the log is always legal, nothing is lost, nothing runs twice (S10, S13, S14, S28)", async () => {
+  await fc.assert(fc.asyncProperty(fc.array(fc.constantFrom<Step>(...STEPS), { minLength: 1, maxLength: 14 }), async (steps) => {
+    const ran = new Map<string, number>()
+    const inputs: string[] = []
+    const beside: Promise<unknown>[] = []
+    let at = 0
+    let id = ""
+    const script: Script = async function* (request) {
+      expect(everyUseHasOneResult(request.messages)).toBe(true)
+      const step = steps[at++] ?? "text"
+      const { session } = c.kernel.graft
+      const say = async (words: string, delivery: "steer" | "queue") => { inputs.push((await session.prompt({ session: id, text: words, delivery })).input) }
+      if (step === "refused") throw Object.assign(new Error("no"), { code: "llm.request" })
+      if (step === "limited") throw Object.assign(new Error("later"), { code: "llm.rate-limit", retryAfter: 1 })
+      if (step === "empty") return yield finish()
+      yield* text(`step ${at}`)
+      if (step === "steer" || step === "queue") await say(`beside ${at}`, step)
+      if (step === "take back") beside.push(session.prompt({ session: id, text: `taken ${at}` }).then(({ input }) => (inputs.push(input), session.cancel(id, input))))
+      if (step === "run") beside.push(session.run(id))
+      if (step === "interrupt" || step === "interrupt twice") beside.push(session.interrupt(id))
+      if (step === "interrupt twice") beside.push(session.interrupt(id))
+      if (step === "reload runner") await edit(c, "runner/decide.ts")
+      if (step === "reload session") await edit(c, "session/sessions.ts")
+      if (step === "half a call") yield* [{ type: "tool-input-start", id: "half", toolName: "look" }, { type: "tool-input-delta", id: "half", delta: '{"a":' }] as const
+      if (step === "cut" || step === "half a call") throw Object.assign(new Error("cut"), { code: "llm.cut" })
+      if (step === "unknown tool") yield call(`c${at % 2}`, "none")
+      if (step === "no JSON") yield call(`c${at % 2}`, "look", "{ no")
+      if (step === "interrupt a tool") yield call(`c${at % 2}`, "stuck")
+      if (step !== "text") yield call(`c${at % 2}`, "look")
+      if (step === "calls") yield* [call("same", "look"), call("same", "look")]
+      yield finish("tool-calls")
+    }
+    await using c = await conversation(() => script, {
+      look: async (_, { started }, { id: which }) => {
+        await started()
+        ran.set(which, (ran.get(which) ?? 0) + 1)
+        return "seen"
+      },
+      stuck: async (_, { started }, { id: which }) => {
+        await started()
+        ran.set(which, (ran.get(which) ?? 0) + 1)
+        beside.push(c.kernel.graft.session.interrupt(id))
+        return new Promise<string>(() => {})
+      },
+    }, { arrange: editable })
+    id = await c.session()
+    do {
+      inputs.push((await c.kernel.graft.session.prompt({ session: id, text: `prompt ${at}` })).input)
+      expect((await soon(c.kernel.graft.session.wait(id), "the end", 8_000)).state).toMatch(/done|failed|interrupted|parked/)
+      await soon(Promise.allSettled(beside.splice(0)), "what went on beside")
+    } while (at < steps.length)
+    await soon(c.kernel.graft.session.wait(id))
+
+    const events = c.log.events(id)
+    const of = <T>(type: string) => events.filter((event) => event.type === type).map((event) => event.data as T)
+    expect(refusedBy(events)).toEqual([])
+    for (const table of ["provider_attempt", "tool_call"]) expect(c.log.db.prepare(`SELECT * FROM ${table} WHERE state <> 'settled'`).all()).toEqual([])
+    expect(c.log.db.prepare("SELECT * FROM activity WHERE state = 'open'").all()).toEqual([])
+    const starts = of<{ call: string }>("tool.started").map(({ call: which }) => which)
+    expect([...ran].sort()).toEqual(starts.map((which) => [which, 1]).sort())
+    const left = new Set((await c.kernel.graft.session.inbox(id)).map((input) => (expect(input.resume).toBe(false), input.id)))
+    const taken = [...of<{ input: string }>("session.input.promoted"), ...of<{ input: string }>("session.input.cancelled")].map(({ input }) => input)
+    expect([...taken, ...left].sort()).toEqual(inputs.sort())
+    expect((await c.kernel.graft.session.messages(id, { limit: 1_000 })).filter((message) => message.state !== "settled")).toEqual([])
+  }), { numRuns: 12 })
+}, 60_000)

@@ -6,8 +6,7 @@ import fc from "fast-check"
 import { definePlugin, type Clock } from "graft"
 import { expect, test } from "vitest"
 import type { LanguageModelV4Prompt } from "@ai-sdk/provider"
-import type { StoredEvent } from "../../plugins/eventlog/contract.ts"
-import { ACTIVITY, ATTEMPT, CALL, INPUT, next, NONE } from "../../plugins/lib/machine.ts"
+import { refusedBy } from "../fixtures/machines.ts"
 import { everyUseHasOneResult } from "../fixtures/prompts.ts"
 import { call, conversation, fails, finish, says, soon, text, type Conversation, type Script } from "../fixtures/conversation.ts"
 
@@ -24,7 +23,7 @@ const until = (c: Conversation, event: "tool.started" | "message.part.delta" | "
   return soon(promise, event)
 }
 
-test("a knock without anything to do does nothing; a run makes at least one attempt", async () => {
+test("a knock without anything to do does nothing; a run makes at least one attempt (S17)", async () => {
   await using c = await conversation([says(...text("one"), finish()), says(...text("two"), finish())])
   const { session } = await ask(c)
   const before = types(c, session).length
@@ -37,7 +36,7 @@ test("a knock without anything to do does nothing; a run makes at least one atte
   expect(last(c.requests[1]!.messages)).toContain("Continue.")
 })
 
-test("steers join the work at the next boundary in their order; what is queued waits its turn, one at a time", async () => {
+test("steers join the work at the next boundary in their order; what is queued waits its turn, one at a time (S10)", async () => {
   const gate = Promise.withResolvers<string>()
   await using c = await conversation((n) => (n === 1 ? says(call("c1", "wait"), finish("tool-calls")) : says(...text(`answer ${n}`), finish())), { wait: async (_, { started }) => (await started(), gate.promise) })
   const { session } = c.kernel.graft
@@ -102,7 +101,7 @@ test("a session that another process works on is left to it, and waited for", as
   expect(c.requests).toHaveLength(0)
 })
 
-test("calls start while the reply goes on, beside each other, and all are settled before the next request", async () => {
+test("calls start while the reply goes on, beside each other, and all are settled before the next request (S16)", async () => {
   let running = 0
   let most = 0
   const all = Promise.withResolvers<void>()
@@ -131,7 +130,7 @@ test("calls start while the reply goes on, beside each other, and all are settle
   expect(c.disposed()).toBe(2)
 })
 
-test("a call is on disk before its effect, and a request before its bytes leave", async () => {
+test("a call is on disk before its effect, and a request before its bytes leave (S11, S13)", async () => {
   const seen: string[][] = []
   let id = ""
   await using c = await conversation((n) => async function* () {
@@ -152,7 +151,7 @@ test("from a tool's result to the next request there is one commit", async () =>
   for (const batch of dispatches.slice(1)) expect(batch).toEqual(expect.arrayContaining(["tool.settled", "activity.turn.settled", "activity.turn.started", "provider.attempt.prepared"]))
 })
 
-test("after 25 turns of one input the work is parked with what is left, and a new input goes on with it", async () => {
+test("after 25 turns of one input the work is parked with what is left, and a new input goes on with it (S18)", async () => {
   let calls = 0
   await using c = await conversation((n) => (n <= 30 ? says(call("c", "again"), finish("tool-calls")) : says(...text("done"), finish())), { again: () => `${++calls}` })
   const { ended, session } = await ask(c)
@@ -163,7 +162,7 @@ test("after 25 turns of one input the work is parked with what is left, and a ne
   expect(types(c, session).filter((type) => type === "activity.opened")).toHaveLength(1)
 })
 
-test("an interrupt ends stream and tools within a second, settles everything in one commit, and the conversation goes on", async () => {
+test("an interrupt ends stream and tools within a second, settles everything in one commit, and the conversation goes on (S19)", async () => {
   const script: Script = async function* (_, signal) {
     yield* [...text("I will", "t"), call("c1", "stuck"), call("c2", "polite")]
     await new Promise((_, reject) => signal.addEventListener("abort", () => reject(Object.assign(new Error("aborted"), { code: "llm.aborted" }))))
@@ -192,7 +191,7 @@ test("an interrupt ends stream and tools within a second, settles everything in 
   expect(JSON.stringify(c.requests[1]!.messages)).toMatch(/I will.*may have taken effect.*half.*and this.*try again/)
 })
 
-test("an interrupt before anything was sent sends nothing, now or later, and the input stays in the conversation", async () => {
+test("an interrupt before anything was sent sends nothing, now or later, and the input stays in the conversation (S19)", async () => {
   const hooked = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()
   await using c = await conversation([says(...text("late"), finish())], {}, { extra: { hook: definePlugin({ per: "process", setup: (graft) => void graft.on("turn.request", async () => { hooked.resolve(); await gate.promise }) }) } })
@@ -214,7 +213,7 @@ test("an interrupt before anything was sent sends nothing, now or later, and the
   expect(c.requests).toHaveLength(0)
 })
 
-test("a rate limit is waited for as long as the provider asks, visibly; the wait is in the log", async () => {
+test("a rate limit is waited for as long as the provider asks, visibly; the wait is in the log (S22)", async () => {
   const clock = manualClock()
   await using c = await conversation([fails("llm.rate-limit", { retryAfter: 543_210 }), fails("llm.server"), says(...text("at last"), finish())], {}, { clock })
   const { session } = c.kernel.graft
@@ -250,7 +249,7 @@ test("a model that is not there fails before anything is sent, and the next inpu
   expect(c.requests.map((request) => request.model)).toEqual(["fake/two"])
 })
 
-test("a reply that breaks off keeps its text and its calls, and is gone on from with a note; three in a row fail", async () => {
+test("a reply that breaks off keeps its text and its calls, and is gone on from with a note; three in a row fail (S15)", async () => {
   await using c = await conversation([fails("llm.cut", {}, ...text("half a "), call("c1", "look")), says(...text("sentence"), finish()), ...[1, 2, 3].map(() => fails("llm.cut", {}, ...text("no")))], { look: () => "seen" })
   const { ended, session } = await ask(c)
   expect(ended).toMatchObject({ state: "done", turns: 2 })
@@ -325,7 +324,7 @@ test("hooks edit the request and the reply: texts change, calls are dropped with
   expect(sent).not.toMatch(/1234|c2/)
 })
 
-test("when another owner takes the session over, this one writes nothing more", async () => {
+test("when another owner takes the session over, this one writes nothing more (S20)", async () => {
   const gate = Promise.withResolvers<void>()
   await using c = await conversation([async function* () { yield* text("one"); await gate.promise; yield* text("two", "u"); yield finish() }])
   const { session } = c.kernel.graft
@@ -351,7 +350,7 @@ test("a full disk ends the work with its reason, and nobody waits for ever", asy
   expect((await ask(c, "again", session)).ended.state).toBe("done")
 })
 
-test("what a dead owner left open is settled at the next knock, and the conversation goes on", async () => {
+test("what a dead owner left open is settled at the next knock, and the conversation goes on (S21)", async () => {
   await using c = await conversation([says(...text("as you were"), finish())])
   const { eventlog } = c.kernel.graft
   const id = await c.session()
@@ -402,7 +401,7 @@ test("editing the runner in mid-turn: the turn ends on the old one, the next sta
   expect(last(c.requests[2]!.messages)).toContain("Go on.")
 })
 
-test("random conversations, with failures and interrupts anywhere, never send a history with an open call", async () => {
+test("random conversations, with failures and interrupts anywhere, never send a history with an open call (S14)", async () => {
   const step = fc.constantFrom("text", "call", "calls", "cut", "refused", "empty", "interrupt")
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
     let at = 0
@@ -426,21 +425,6 @@ test("random conversations, with failures and interrupts anywhere, never send a 
     for (const table of ["provider_attempt", "tool_call"]) expect(c.log.db.prepare(`SELECT * FROM ${table} WHERE state <> 'settled'`).all()).toEqual([])
   }), { numRuns: 15 })
 })
-
-/** The events that the state machines do not allow (S28). */
-function refusedBy(events: readonly StoredEvent[]): string[] {
-  const states = new Map<string, string>()
-  return events.flatMap(({ type, data }) => {
-    const named = data as { input?: string; activity?: string; attempt?: string; message?: string; call?: string }
-    const machine = type.startsWith("session.input.") ? INPUT : type.startsWith("activity.") ? ACTIVITY : type.startsWith("provider.") ? ATTEMPT : type.startsWith("tool.") ? CALL : undefined
-    if (!machine) return []
-    const key = { input: named.input, activity: named.activity, attempt: named.attempt, call: `${named.message} ${named.call}` }[machine === INPUT ? "input" : machine === ACTIVITY ? "activity" : machine === ATTEMPT ? "attempt" : "call"]!
-    const to = next(machine, states.get(key) ?? NONE, type)
-    if (to === undefined) return `${type} of ${key} in ${states.get(key) ?? NONE}`
-    states.set(key, to)
-    return []
-  })
-}
 
 /** Time that passes when it is told to; what is shorter than a second passes by itself. */
 function manualClock(): Clock & { advance(milliseconds: number): Promise<void> } {

@@ -21,7 +21,7 @@ test("the answer of a prompt is in the conversation, the usage, the title and th
   expect(await session.get(id)).toMatchObject({ title: "Say hello", status: "idle", usage: { input: 10, output: 5 } })
 })
 
-test("the same input id with the same text is one event and one receipt, with another text a conflict", async () => {
+test("the same input id with the same text is one event and one receipt, with another text a conflict (S9)", async () => {
   await using c = await conversation([says(...text("Yes."), finish())])
   const { session } = c.kernel.graft
   const id = await c.session()
@@ -49,6 +49,33 @@ test("a session is made once per id, in a directory that is there, and found by 
   expect(await session.list({ archived: true })).toMatchObject([{ id: "ses_a" }])
 })
 
+test("what makes no sense is refused before anything is written, in a form that no caller can break the plugin with", async () => {
+  await using c = await conversation([])
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const wrong: object[] = [{ text: 5 }, { text: null }, { text: undefined }, { text: "x".repeat(5_000_000) }, { text: "x", delivery: "now" }, { text: "x", id: "a1.1" }, { text: "x", id: "a1:n1" }, { text: "x", id: "" }, { text: "x", id: "é" }, { text: "x", resume: "no" }]
+  for (const more of wrong) await expect(session.prompt({ session: id, ...more } as never), JSON.stringify(more).slice(0, 60)).rejects.toMatchObject({ code: "session.invalid" })
+  await expect(session.prompt({ session: id, text: " \n" })).rejects.toMatchObject({ code: "session.empty" })
+  for (const more of [{ id: "../x" }, { title: 7 }, { title: "x".repeat(501) }, { model: {} }, { directory: undefined }]) await expect(session.create({ directory: c.directory, ...more } as never)).rejects.toMatchObject({ code: "session.invalid" })
+  await expect(session.update(id, { archived: "yes" } as never)).rejects.toMatchObject({ code: "session.invalid" })
+  for (const limit of [0, -1, NaN, 1e9, "x" as never]) expect(await session.messages(id, { limit })).toEqual([])
+  expect(await session.list({ limit: NaN })).toHaveLength(1)
+  expect(c.log.events(id).map((event) => event.type)).toEqual(["session.created"])
+  expect(c.kernel.inspect().realms.flatMap(({ plugins }) => plugins).find((plugin) => plugin.id === "session")?.crashes).toBe(0)
+  await session.prompt({ session: id, text: "half \ud800 a character", resume: false })
+  expect(await session.inbox(id)).toMatchObject([{ text: "half \ufffd a character" }])
+})
+
+test("200 inputs wait, and no more, however many come at once (S9)", async () => {
+  await using c = await conversation([])
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  for (let n = 0; n < 195; n++) await session.prompt({ session: id, text: `${n}`, resume: false })
+  const all = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => session.prompt({ session: id, text: `at once ${n}`, resume: false })))
+  expect(all.filter(({ status }) => status === "fulfilled")).toHaveLength(5)
+  expect(await session.inbox(id)).toHaveLength(200)
+})
+
 test("a hook may refuse an input; nothing of it is kept", async () => {
   await using c = await conversation([])
   await c.kernel.put("gate", definePlugin({ per: "process", setup: (graft) => void graft.on("input.admit", ({ text }) => (text.includes("secret") ? { refuse: "no secrets here" } : undefined)) }))
@@ -57,7 +84,7 @@ test("a hook may refuse an input; nothing of it is kept", async () => {
   expect(c.log.events(id).map((event) => event.type)).toEqual(["session.created"])
 })
 
-test("what waits is listed, can be taken back until it is promoted, and is bounded", async () => {
+test("what waits is listed, can be taken back until it is promoted, and is bounded (S10)", async () => {
   await using c = await conversation([])
   const { session } = c.kernel.graft
   const id = await c.session()

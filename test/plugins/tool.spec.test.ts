@@ -175,6 +175,21 @@ describe("a call", () => {
     })
   })
 
+  test("metadata that cannot be written down, or are too much, are left out; the answer stands", async () => {
+    const circular: Record<string, unknown> = {}
+    circular.self = circular
+    for (const metadata of [circular, { big: "x".repeat(300_000) }, { n: 1n }]) {
+      await having([tool({ name: "plain", execute: () => ({ output: "fine", metadata, title: 7 as never }) })], async () => {
+        const settlement = await project.call("plain", {})
+        expect(settlement).toMatchObject({ outcome: "ok", output: "fine" })
+        expect([settlement.metadata, settlement.title]).toEqual([undefined, undefined])
+      })
+    }
+    await having([tool({ name: "plain", execute: () => ({ output: "half \ud83d a character", metadata: { a: [1, undefined] } }) })], async () => {
+      expect(await project.call("plain", {})).toMatchObject({ output: "half \ufffd a character", metadata: { a: [1, null] } })
+    })
+  })
+
   test("what a tool throws is its answer, whatever it gives back becomes text", async () => {
     await having([tool({ name: "bomb", execute: () => { throw new Error("boom") } }), tool({ name: "plain", execute: () => ({ a: 1 }) as never }), tool({ name: "echo", execute: () => undefined as never })], async () => {
       expect(await project.call("bomb", {})).toMatchObject({ outcome: "error", output: "boom" })
