@@ -19,7 +19,7 @@ import type { Admitted } from "./loader/modules.ts"
 import { Unit, type Candidate } from "./loader/unit.ts"
 import { Wants } from "./loader/wants.ts"
 import { createInstance } from "./loader/words.ts"
-import { Arrivals } from "./registry/arrivals.ts"
+import { Arrivals, whyWaiting } from "./registry/arrivals.ts"
 import { locationOf, Realm } from "./registry/realm.ts"
 import { diffRows, type SlotRow } from "./registry/table.ts"
 import { viewRealm } from "./view.ts"
@@ -143,25 +143,10 @@ export class Kernel {
   #explainWaits(): void {
     for (const unit of this.units()) {
       if (unit.live || unit.busy || !unit.waitsFor.length) continue
-      const reason = this.#whyWaiting(unit)
+      const reason = whyWaiting(unit, this.root)
       if (unit.reason === reason) continue
       unit.reason = reason
       this.record(unit, { cause: "waiting", outcome: "waiting", gen: unit.gen, message: reason, times: {} })
-    }
-  }
-
-  #whyWaiting(unit: Unit): string {
-    const path = [unit]
-    const services: string[] = []
-    for (let at = unit; ; ) {
-      const service = at.waitsFor[0]!
-      services.push(service)
-      const waits = `waits for "${services.join('" → "')}"`
-      const next = [...unit.realm.units.values(), ...this.root.units.values()].find((other) => !other.live && other.offers.has(service))
-      if (!next) return `${waits}: nobody provides "${service}"`
-      if (path.includes(next)) return `waits in a circle: ${[...path.slice(path.indexOf(next)), next].map(({ id }) => id).join(" → ")}`
-      if (!next.waitsFor.length) return `${waits} of ${next.id}, which is ${next.status}: ${next.reason}`
-      path.push((at = next))
     }
   }
 

@@ -236,8 +236,8 @@ export class Generation implements Owner {
 
   /** A method threw: typed errors are results, the rest are crashes. */
   failed(during: string, error: unknown): void {
-    this.unit.errors++
     if (isCrash(error)) this.fault("throw", during, error)
+    else this.unit.errors++
   }
 
   fault(kind: Fault["kind"], during: string, error: unknown): void {
@@ -318,9 +318,6 @@ export class Generation implements Owner {
     this.services.clear()
     this.listeners = []
     this.slotListeners.clear()
-    this.#arms.clear()
-    this.outbox.length = 0
-    this.commitWork.length = 0
   }
 }
 

@@ -42,24 +42,26 @@ export class StateHolder {
   }
 
   view(generation: Generation): StateCell<unknown> {
-    const holder = this
-    const unit = this.#unit
+    const current = () => (generation.state === "staged" ? this.#previews.get(generation) : this.#cell)
     return {
       get value() {
-        const cell = generation.state === "staged" ? holder.#previews.get(generation) : holder.#cell
-        if (!cell) throw new KernelError("Invalid", `${unit.id} declares no state`)
+        const cell = current()
+        if (!cell) throw new KernelError("Invalid", `${generation.unit.id} declares no state`)
         return cell.value
       },
-      update(recipe) {
-        const definition = generation.definition.state as StateDefinition<unknown> | undefined
-        if (!definition) throw new KernelError("Invalid", `${unit.id} declares no state`)
-        if (generation.state === "staged") throw new KernelError("NotLive", "state is updated from commit on, not in setup")
-        if (holder.#cell?.version !== definition.version) throw new KernelError("Retired", `${generation.name}: the state has moved on to version ${holder.#cell?.version}`)
-        const next = produce(holder.#cell.value, recipe as never) as unknown
-        const checked = validate(definition.schema, next)
-        if (!checked.ok) throw new KernelError("Invalid", `state of ${unit.id}: ${checked.message}`)
-        holder.#cell = { version: definition.version, value: freeze(next, true) }
-      },
+      update: (recipe) => this.#update(generation, recipe as never),
     }
+  }
+
+  #update(generation: Generation, recipe: (draft: unknown) => unknown): void {
+    const { id } = this.#unit
+    const definition = generation.definition.state as StateDefinition<unknown> | undefined
+    if (!definition) throw new KernelError("Invalid", `${id} declares no state`)
+    if (generation.state === "staged") throw new KernelError("NotLive", "state is updated from commit on, not in setup")
+    if (this.#cell?.version !== definition.version) throw new KernelError("Retired", `${generation.name}: the state has moved on to version ${this.#cell?.version}`)
+    const next: unknown = produce(this.#cell.value, recipe)
+    const checked = validate(definition.schema, next)
+    if (!checked.ok) throw new KernelError("Invalid", `state of ${id}: ${checked.message}`)
+    this.#cell = { version: definition.version, value: freeze(next, true) }
   }
 }

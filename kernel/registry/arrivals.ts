@@ -1,6 +1,7 @@
-/** Calls that wait for a service which is still coming up: they end when it is live, when nothing can bring it, or at a deadline. */
+/** Who waits for a service: calls, until it is live, nothing can bring it, or a deadline; and plugins, with the whole path of their wait. */
 import { within, type Clock } from "../clock.ts"
 import { Unavailable } from "../errors.ts"
+import type { Unit } from "../loader/unit.ts"
 import type { Realm } from "./realm.ts"
 
 interface Arrival { realm: Realm; service: string; resolve(): void; reject(error: Error): void }
@@ -25,5 +26,21 @@ export class Arrivals {
       if (realm.table.service(service)) resolve()
       else if (![realm, realm.parent ?? realm].some((each) => [...each.units.values()].some((unit) => unit.busy))) reject(new Unavailable(service))
     }
+  }
+}
+
+/** The path of a wait to its end; a circle is said as one. */
+export function whyWaiting(unit: Unit, root: Realm): string {
+  const path = [unit]
+  const services: string[] = []
+  for (let at = unit; ; ) {
+    const service = at.waitsFor[0]!
+    services.push(service)
+    const waits = `waits for "${services.join('" → "')}"`
+    const next = [...unit.realm.units.values(), ...root.units.values()].find((other) => !other.live && other.offers.has(service))
+    if (!next) return `${waits}: nobody provides "${service}"`
+    if (path.includes(next)) return `waits in a circle: ${[...path.slice(path.indexOf(next)), next].map(({ id }) => id).join(" → ")}`
+    if (!next.waitsFor.length) return `${waits} of ${next.id}, which is ${next.status}: ${next.reason}`
+    path.push((at = next))
   }
 }

@@ -182,6 +182,10 @@ describe("L28 Commutation", () => {
     expect(await outcome(lab.kernel.undo("nobody"))).toMatchObject({ code: "Refused", message: `no live plugin "nobody"` })
     await lab.settle()
     expect({ version: await lab.graft.use("a").version(), gen: lab.gen("a"), closed: lab.notes }).toEqual({ version: 2, gen: 2, closed: ["closed a@1", "closed a@3"] })
+    const { disable, enable } = lab.kernel.graft.kernel
+    await disable("a")
+    await enable("a")
+    expect(await lab.graft.use("a").version()).toBe(2)
   })
 
   it("a broken save that is not live is no reason to keep what is undone", async () => {

@@ -1,5 +1,5 @@
 /** The laws hold in each project by itself: a location sees the process, the process does not see into it, and projects do not see each other. */
-import { mkdirSync } from "node:fs"
+import { mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { Lab, outcome, plugin, serving, soon, turns, type Instance } from "./harness.ts"
@@ -32,6 +32,17 @@ describe("Realms, and what L27 Trust stands on", () => {
     await lab.kernel.graft.kernel.configure(one, { a: false })
     expect((await outcome(first.use("a").version())).code).toBe("Unavailable")
     expect(await second.use("a").version()).toBe("here")
+  })
+
+  it("one file in many realms is compiled once, and runs in each by itself", async () => {
+    await using lab = new Lab({ roots: [] })
+    const own = `let n = 0\n${plugin(`graft.provide("a", { count: async () => ++n })`, { fields: `per: "location",` })}`
+    lab.write("a.ts", own)
+    await lab.kernel.graft.kernel.addRoot({ dir: lab.plugins })
+    using first = await open(lab, project(lab, "one"))
+    using second = await open(lab, project(lab, "two"))
+    expect([await first.use("a").count(), await first.use("a").count(), await second.use("a").count()]).toEqual([1, 2, 1])
+    expect(readdirSync(join(lab.dir, "data/cache/compiled")).length).toBe(1)
   })
 
   it("a location sees the process's services and rows, follows their reloads, and waits when they go", async () => {

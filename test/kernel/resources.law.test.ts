@@ -184,10 +184,27 @@ describe("L23 Attribution", () => {
     const faults = lab.faults()
     expect(new Set(faults.map(({ plugin, gen }) => `${plugin}@${gen}`))).toEqual(new Set(["a@2"]))
     expect(faults.map(({ message }) => message).sort()).toEqual(lines.sort())
+    expect(lab.kernel.journal("a").filter(({ outcome }) => outcome === "failed").length).toBe(lines.length)
     const source = { handler: 9, later: 11, mutate: 13, decide: 14, timer: 15, fork: 16, method: 17, reader: 18, row: 19, cleanup: 20 }
     for (const [message, line] of Object.entries(source)) expect(faults.find((fault) => fault.message === message)!.where).toMatch(new RegExp(`/a\\.ts:${line}:\\d+$`))
     expect(lab.kernel.logs("a")).toMatchObject([{ plugin: "a", gen: 2, realm: "root", level: "warn", text: "a line { with: 'data' }" }])
     expect(lab.heard("plugin.logged")).toMatchObject([{ plugin: "a", gen: 2 }])
+  })
+
+  it("each call, error and crash is counted once; a typed error is a result and no crash, a timeout is one", async () => {
+    await using lab = new Lab()
+    await lab.put("a", (graft) => {
+      graft.provide("a", { works: async () => 1, crashes: async () => { throw new Error("no") }, refuses: async () => { throw Object.assign(new Error("no"), { code: "Typed" }) } })
+      graft.on("law.told", () => { throw new Error("no") })
+      graft.on("law.ask", () => new Promise(() => {}), { deadline: 10 })
+    })
+    for (const method of ["works", "crashes", "refuses"]) await outcome(lab.graft.use("a")[method]())
+    lab.graft.emit("law.told", {})
+    const asked = lab.graft.decide("law.ask", {})
+    await lab.clock.advance(10)
+    await asked
+    expect(lab.view("a")).toMatchObject({ calls: 5, errors: 4, crashes: 3 })
+    expect(lab.faults().map(({ kind }) => kind).toSorted()).toEqual(["throw", "throw", "timeout"])
   })
 
   it("what is left floating, or thrown outside of every handler, finds its plugin and not its caller", () => {

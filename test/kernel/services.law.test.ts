@@ -166,6 +166,22 @@ describe("L15 Gating", () => {
     }), { numRuns: 40 })
   })
 
+  it("setup tells, and what it tells is told at the commit; it neither asks nor mutates, and what belongs in setup is refused later", async () => {
+    await using lab = new Lab()
+    await lab.put("b", (graft) => { graft.on("law.told", ({ from }) => lab.note(`told by ${from}, live: ${lab.gen("a")}`)); graft.on("law.ask", () => lab.note("asked")) })
+    let late!: Instance
+    await lab.put("a", async (graft) => {
+      late = graft
+      graft.emit("law.told", { from: "setup" })
+      for (const verb of ["mutate", "decide"] as const) lab.note((await outcome(graft[verb]("law.ask", {}))).code!)
+      await turns()
+      lab.note("setup ends")
+    })
+    await lab.kernel.settled()
+    expect(lab.notes).toEqual(["NotLive", "NotLive", "setup ends", "told by setup, live: 1"])
+    for (const [word, code] of [["onCommit", "NotLive"], ["provide", "Retired"]] as const) expect(await outcome(Promise.resolve().then(() => (word === "provide" ? late.provide("late", {}) : late.onCommit(() => {}))))).toMatchObject({ code })
+  })
+
   it("what setup calls and catches is a need all the same, and its error names the service", async () => {
     await using lab = new Lab()
     const errors: unknown[] = []
