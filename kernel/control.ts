@@ -79,6 +79,7 @@ export interface Control {
   undo(plugin: string, reason?: string, location?: string): Promise<void>
   /** Ignores changes on disk for this plugin until unpinned. */
   pin(plugin: string, pinned?: boolean): void
+  /** By id, or by the path of one file: that file alone, so that what it shadows takes its place. */
   enable(plugin: string): Promise<void>
   disable(plugin: string, reason?: string): Promise<void>
   /** Adds a plugin without a file, at the root, or in the open realm of a location. */

@@ -3,7 +3,7 @@
  * what an embedding program gets from `createKernel`. The whole API of a plugin author stands in this file.
  */
 import type { Draft, Patch } from "immer"
-import type { Field, Of, Schema, ServiceName, Services, SlotName, Slots } from "./vocabulary.ts"
+import type { At, Field, Of, Schema, ServiceName, Services, SlotName, Slots } from "./vocabulary.ts"
 import type { Control } from "./control.ts"
 
 /** What a handler learns besides the payload. `location` is absent for what concerns the process. `by` is `plugin@gen`. */
@@ -59,10 +59,10 @@ export interface Words<S = unknown, O = unknown> {
   readonly kernel: Control
 
   /** Listens. In a location's realm: to that location and to the process; at the root: to everything told anywhere. "*" hears all that is told. */
+  on<E extends Of<"decide">>(event: E, handler: (ask: At<E, "ask">, meta: Meta) => At<E, "answer"> | undefined | Promise<At<E, "answer"> | undefined>, options?: ListenOptions): Remove
+  on<E extends Of<"notify">>(event: E, handler: (payload: At<E, "payload">, meta: Meta) => unknown, options?: ListenOptions): Remove
+  on<E extends Of<"mutate">>(event: E, handler: (draft: Draft<At<E, "value">>, meta: Meta) => void | Promise<void>, options?: ListenOptions): Remove
   on(event: "*", handler: (payload: unknown, meta: Meta) => unknown, options?: ListenOptions): Remove
-  on<E extends Of<"notify">>(event: E, handler: (payload: Field<E, "payload">, meta: Meta) => unknown, options?: ListenOptions): Remove
-  on<E extends Of<"mutate">>(event: E, handler: (draft: Draft<Field<E, "value">>, meta: Meta) => void | Promise<void>, options?: ListenOptions): Remove
-  on<E extends Of<"decide">>(event: E, handler: (ask: Field<E, "ask">, meta: Meta) => Field<E, "answer"> | undefined | Promise<Field<E, "answer"> | undefined>, options?: ListenOptions): Remove
   /** Tells and returns at once. In setup: delivered after commit. */
   emit<E extends Of<"notify">>(event: E, payload: Field<E, "payload">): void
   /** Passes immer drafts to the listeners in order; the result is frozen. */

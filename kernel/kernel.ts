@@ -33,6 +33,8 @@ export interface KernelOptions extends Host {
   cacheDir?: string
   /** What a build made ahead for the built-ins: compiled sources by content, and bundled packages by specifier. */
   shipped?: { compiled: Shipped; packages: Record<string, string> }
+  /** Come up before the rest: what they say holds for everybody's first load. */
+  first?: readonly string[]
   /** Load only these ids, or all but these. */
   only?: readonly string[]
   skip?: readonly string[]
@@ -116,6 +118,11 @@ export class Kernel {
       this.busy(-1)
     }
     this.#explainWaits()
+  }
+
+  async first(ids: readonly string[]): Promise<void> {
+    this.wants.look()
+    await Promise.all(ids.map((id) => this.unit(this.root, id).request("start")))
   }
 
   /** Late in a long turn of the loop: the next one. Asked right before work, again and again, until there is nothing to wait for. */
@@ -384,7 +391,10 @@ export function createKernel(options: KernelOptions = {}): EmbeddedKernel {
   const { control } = kernel
   return {
     graft,
-    start: () => kernel.reconcile([], "start"),
+    start: async () => {
+      if (options.first) await kernel.first(options.first)
+      return kernel.reconcile([], "start")
+    },
     close: () => kernel.close(),
     child: async (location) => kernel.host(kernel.open(location)),
     ...control,

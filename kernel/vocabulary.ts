@@ -72,6 +72,9 @@ export type Of<K extends string> = { [E in keyof Events]: Events[E] extends { ki
 /** One field of an event's declaration. */
 export type Field<E extends keyof Events, F extends string> = Events[E] extends Record<F, infer X> ? X : never
 
+/** The same for the types of handlers: unlike `Field`, it lets a handler's literals be what they are. */
+export type At<E extends keyof Events, F extends string> = Events[E][F & keyof Events[E]]
+
 export type ServiceName = keyof Services & string
 export type SlotName = keyof Slots & string
 export type EventName = keyof Events & string

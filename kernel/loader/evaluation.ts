@@ -59,7 +59,7 @@ export class Evaluation {
 
   /** Has any byte of the closure changed, or could a failed import be resolved now? */
   stale(): boolean {
-    return [...this.files].some(([path, hash]) => (this.#workshop.files.hash(path) ?? "") !== hash) || this.#graph.repackaged() || this.#graph.reappeared()
+    return [...this.files].some(([path, hash]) => (this.#workshop.files.hash(path) ?? "") !== hash) || this.#graph.relinked() || this.#graph.repackaged() || this.#graph.reappeared()
   }
 
   /** Services that its source names, and by custom its own id: what it provides, or would if it could. */

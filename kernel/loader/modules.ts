@@ -63,6 +63,7 @@ export class ModuleGraph {
   shipped = true
   /** What could not be resolved: if it can be one day, the plugin is tried again. */
   readonly #unresolved = new Map<string, { specifier: string; importer: string }>()
+  readonly #links = new Map<string, string>()
   readonly #from: Origin
   readonly #modules = new Map<string, Module>()
   #jiti: Jiti | undefined
@@ -89,6 +90,11 @@ export class ModuleGraph {
   /** Files that were read, manifests of packages, and directories in which what was not found may yet appear. */
   watched(): string[] {
     return [...this.files.keys(), ...[...this.packages.keys()].map((dir) => join(dir, "package.json")), ...[...this.#unresolved.values()].flatMap(({ specifier, importer }) => placesOf(specifier, importer))]
+  }
+
+  /** Does any link that an import went through lead elsewhere now? */
+  relinked(): boolean {
+    return [...this.#links].some(([path, id]) => { try { return realpathSync.native(path) !== id } catch { return true } })
   }
 
   #miss(specifier: string, importer: string): void { this.#unresolved.set(`${importer} ${specifier}`, { specifier, importer }) }
@@ -198,6 +204,7 @@ export class ModuleGraph {
   /** Own is what lies in no package, or in the plugin's own: linked workspace packages included, by their real path. */
   #classify(path: string): Resolved {
     const id = this.#from.kept?.has(path) ? path : realpathSync.native(path)
+    if (id !== path) this.#links.set(path, id)
     const own = packageAround(id) === packageAround(this.#from.entry) && (isSource(id) || extname(id) === ".json")
     return { kind: own ? "own" : "native", id }
   }

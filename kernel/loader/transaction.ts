@@ -207,10 +207,13 @@ export class Transaction {
     const status = waitsFor.size ? "waiting" : this.#phase === "admit" ? "refused" : "failed"
     const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
     const place = evaluation?.locate(error)
+    const known = unit.failures.get(entry)
     unit.failures.set(entry, { status, reason: message, kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash })
     if (!unit.live) Object.assign(unit, { status, reason: message })
     // It may have come while this setup was on its way to call it.
     if (unit.mayGoOn) void unit.request("what it waited for came")
+    // It is asked about at each pass, and told once.
+    if (status === "refused" && known?.status === status && known.reason === message) return
     kernel.record(unit, { cause, outcome: status, gen: unit.gen + 1, phase: this.#phase, message, where: place?.where, frame: place?.frame, hash: evaluation?.hash, times: this.#times })
     const fact = { plugin: unit.id, gen: unit.gen + 1, realm: realm.id, file: entry }
     if (status !== "failed") kernel.tell(realm, "plugin.waiting", { ...fact, reason: message })

@@ -12,7 +12,7 @@ import { runAs } from "../bus/attribution.ts"
 import { Inbox } from "../bus/inbox.ts"
 import { validate } from "../bus/validate.ts"
 import { BOUNDS } from "../clock.ts"
-import { KernelError } from "../errors.ts"
+import { KernelError, messageOf } from "../errors.ts"
 import type { Generation } from "./generation.ts"
 import { Kept } from "./kept.ts"
 import { StateHolder } from "./state.ts"
@@ -137,6 +137,10 @@ export class Unit {
 
   /** Gives whether this is, or has become, what is live. */
   async #attempt(candidate: Candidate, kept: Good | undefined, { cause, settle }: Wanted): Promise<boolean> {
+    // Consent is compared like all else: what runs goes when nobody agrees to it any more.
+    const asks = candidate.guarded && this.live?.evaluation.entry === candidate.entry && !this.live.evaluation.stale()
+    const refusal = asks ? await this.kernel.admit(candidate, this.realm).then(() => undefined, messageOf) : undefined
+    if (refusal !== undefined) return this.leave("refused", refusal), false
     const { live } = this
     const failure = this.failures.get(candidate.entry)
     const options = this.kernel.wants.options(this)
@@ -208,9 +212,9 @@ export class Unit {
   }
 
   /** Out of the table, with exactly what it added; its state and its number stay for its return. */
-  leave(outcome: "removed" | "disabled" | "waiting" | "reverted", reason: string, message = reason): void {
+  leave(outcome: "removed" | "disabled" | "waiting" | "reverted" | "refused", reason: string, message = reason): void {
     const { live, kernel, realm } = this
-    this.status = outcome === "disabled" || outcome === "waiting" ? outcome : "failed"
+    this.status = outcome === "removed" || outcome === "reverted" ? "failed" : outcome
     this.reason = reason
     if (!live) return
     this.become(undefined, this.candidate)

@@ -51,7 +51,9 @@ export class Wants {
   candidates({ id, realm }: Unit): Candidate[] {
     const put = this.#put.get(realm.id)?.get(id)
     const found = (this.#found.get(id) ?? []).filter((candidate) => this.#fits(candidate, realm))
-    return put ? [put, ...found] : found
+    // A file that is disabled makes way for what it shadows; where all are, the first one's reason is the refusal.
+    const enabled = found.filter(({ entry }) => !this.disabled.has(entry))
+    return [...(put ? [put] : []), ...(enabled.length > 0 ? enabled : found)]
   }
 
   idsFor(realm: Realm): string[] {
@@ -88,7 +90,7 @@ export class Wants {
 
   refusal(unit: Unit): string | undefined {
     if (!this.#put.get(unit.realm.id)?.has(unit.id) && this.#leftOut(unit.id)) return "left out at start"
-    return this.disabled.get(unit.id) ?? (this.#block(unit) === false ? "disabled in the config" : undefined)
+    return this.disabled.get(unit.id) ?? this.disabled.get(this.candidates(unit)[0]?.entry ?? "") ?? (this.#block(unit) === false ? "disabled in the config" : undefined)
   }
 
   options(unit: Unit): unknown {

@@ -2,6 +2,7 @@
  * The host: makes the kernel, gives it its plugins, and calls the command line. It is the one thing that is not a plugin
  * and cannot be edited while it runs, so it does next to nothing.
  */
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { createKernel, type EmbeddedKernel, type KernelOptions, type Root } from "../../kernel/index.ts"
@@ -15,14 +16,14 @@ const GOODBYE = 5_000
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 export async function host(launch: Launch): Promise<number> {
-  const { cache, data, logs } = paths()
+  const { cache, config, data, logs } = paths()
   const shipped = launch.shipped && { compiled: await builtIns(launch.shipped.builtIns), packages: launch.shipped.packages }
-  const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(shipped && { shipped }) })
+  const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(shipped && { shipped }), ...(isConfigured(config) && { first: ["config"] }) })
   const closeLog = keepLog(kernel, logs)
   for (const signal of SIGNALS) process.on(signal, () => leaveEarly(signal))
   try {
     // What ended the process twice is left out, until its bytes change or it is pardoned.
-    for (const { id, reason } of quarantined(data)) void kernel.graft.kernel.disable(id, reason)
+    for (const { file, reason } of quarantined(data)) void kernel.graft.kernel.disable(file, reason)
     // What a command needs it waits for; nobody waits for the rest.
     const started = kernel.start()
     started.catch(() => {})
@@ -32,6 +33,9 @@ export async function host(launch: Launch): Promise<number> {
     closeLog()
   }
 }
+
+/** May anything say which plugins run, and with which options? Then it is read before any of them. */
+const isConfigured = (directory: string): boolean => existsSync(join(directory, "config.jsonc")) || Object.keys(process.env).some((name) => name.startsWith("GRAFT_CONFIG_PLUGINS"))
 
 /** By Node, which keeps their machine code from one start to the next. */
 async function builtIns(file: string): Promise<NonNullable<KernelOptions["shipped"]>["compiled"]> {

@@ -28,6 +28,6 @@ export class Quarantine {
     const still = new Set(quarantined(this.#data).map(({ file }) => file))
     const free = this.#held.filter(({ file }) => !still.has(file))
     this.#held = this.#held.filter(({ file }) => still.has(file))
-    for (const { id } of free) await this.#graft.kernel.enable(id)
+    for (const { file } of free) await this.#graft.kernel.enable(file)
   }
 }

@@ -19,7 +19,7 @@ export const mutants: Mutant[] = [
   mutant("S11", RUNNER, "bytes leave before the commit", "runner/turn.ts", "await Promise.all([ledger.commit(), stored.then(() => undefined, failureOf)])", "await Promise.all([void ledger.commit(), stored.then(() => undefined, failureOf)])"),
   mutant("S11", RUNNER, "a context that could not be kept is sent all the same", "runner/turn.ts", "    if (kept) return notSent(ledger, id, message, plainFailure(kept))\n", ""),
   mutant("S13", RUNNER, "a tool runs before its start is on disk", "runner/calls.ts", "      await ledger.commit()\n", "      void ledger.commit()\n"),
-  mutant("S14", RUNNER, "the next request does not wait for the calls", "runner/turn.ts", "    await (await calls?.catch(() => undefined))?.join()\n", ""),
+  mutant("S16", RUNNER, "the next request does not wait for the calls", "runner/turn.ts", "    await (await calls?.catch(() => undefined))?.join()\n", ""),
   mutant("S14", "runner-decide", "a call that did not end has no result", "runner/request.ts", `.filter((call) => call.executed !== "provider").map(resultOf)`, `.filter((call) => call.executed !== "provider" && call.state === "settled").map(resultOf)`),
   mutant("S14", RUNNER, "call ids that repeat are not told apart", "runner/reply.ts", "for (let n = 2; taken.has(unique); n++)", "for (let n = 2; n < 2; n++)"),
   mutant("S15", RUNNER, "what came before the cut is not written", "runner/turn.ts", "    reply.flush()\n", ""),

@@ -1,10 +1,11 @@
 /** Whatever comes at whatever moment, nothing is lost, nothing is done twice, nobody waits for ever: the log says so. */
+import { createHash } from "node:crypto"
 import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { call, conversation, finish, says, soon, text, type Conversation, type Script } from "../fixtures/conversation.ts"
+import { call, conversation, fails, finish, says, soon, text, type Conversation, type Script } from "../fixtures/conversation.ts"
 import { refusedBy } from "../fixtures/machines.ts"
 import { everyUseHasOneResult } from "../fixtures/prompts.ts"
 
@@ -92,9 +93,9 @@ async function edit(c: Conversation, file: string): Promise<void> {
   await reloaded
 }
 
-test.each(["run", "interrupt"] as const)("%s in the moment in which one generation hands the session to the next is not lost (S17, S19)", async (verb) => {
+test("an interrupt in the moment in which one generation hands the session to the next is not lost (S19)", async () => {
   const gate = Promise.withResolvers<string>()
-  await using c = await conversation([says(call("c1", "wait"), ...text("and that is it"), finish("tool-calls")), says(...text("second"), finish()), says(...text("third"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) }, { arrange: editable })
+  await using c = await conversation([says(call("c1", "wait"), finish("tool-calls")), says(...text("second"), finish())], { wait: async (_, { started }) => (await started(), gate.promise) }, { arrange: editable })
   const { session } = c.kernel.graft
   const id = await c.session()
   const begun = heard(c, "tool.started")
@@ -102,15 +103,96 @@ test.each(["run", "interrupt"] as const)("%s in the moment in which one generati
   await begun
   await edit(c, "runner/decide.ts")
   const done = Promise.withResolvers<void>()
-  c.log.before("activity.turn.settled", async () => {
-    session[verb](id).then(done.resolve, done.reject)
+  c.log.before("tool.settled", async () => {
+    session.interrupt(id).then(done.resolve, done.reject)
     for (let n = 0; n < 5; n++) await new Promise(setImmediate)
   })
   gate.resolve("waited")
-  await soon(done.promise, verb)
-  const ended = await soon(session.wait(id))
-  if (verb === "interrupt") expect([ended.state, c.requests.length]).toEqual(["interrupted", 1])
-  else expect(ended.state).toBe("done")
+  await soon(done.promise, "the interrupt")
+  expect((await soon(session.wait(id))).state).toBe("interrupted")
+  expect(c.requests).toHaveLength(1)
+})
+
+test("a run in that moment is not lost either: at least one attempt follows (S17)", async () => {
+  const gate = Promise.withResolvers<void>()
+  await using c = await conversation([async function* () { yield* text("first"); await gate.promise; yield finish() }, says(...text("second"), finish())], {}, { arrange: editable })
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const begun = heard(c, "message.part.delta")
+  await session.prompt({ session: id, text: "go" })
+  await begun
+  await edit(c, "runner/decide.ts")
+  const done = Promise.withResolvers<void>()
+  c.log.before("message.settled", async () => {
+    session.run(id).then(done.resolve, done.reject)
+    for (let n = 0; n < 5; n++) await new Promise(setImmediate)
+  })
+  gate.resolve()
+  await soon(done.promise, "the run")
+  expect((await soon(session.wait(id))).state).toBe("done")
+  expect(c.requests).toHaveLength(2)
+})
+
+test("a knock right after the last look is heard (S17)", async () => {
+  await using c = await conversation(() => says(...text("ok"), finish()))
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  // The inbox as the coordinator reads it for the last time: the drain's own last look came before.
+  const settled = c.kernel.on("activity.settled", () => {
+    settled()
+    c.log.afterRead("SELECT id, text, delivery, resume FROM session_input", 2, () => session.prompt({ session: id, text: "second" }))
+  })
+  await session.prompt({ session: id, text: "first" })
+  await heard(c, "session.idle")
+  expect(await session.inbox(id)).toEqual([])
+  expect(c.requests).toHaveLength(2)
+})
+
+test("a call that was still asking when the interrupt came does not start after it (S19)", async () => {
+  let effects = 0
+  const asked = Promise.withResolvers<void>()
+  await using c = await conversation([says(call("c1", "asks"), finish("tool-calls"))], { asks: async (_, { started, signal }) => {
+    asked.resolve()
+    await new Promise((resolve) => signal.addEventListener("abort", resolve))
+    await started()
+    effects++
+    return "done"
+  } })
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  await session.prompt({ session: id, text: "go" })
+  await soon(asked.promise)
+  await soon(session.interrupt(id))
+  expect(effects).toBe(0)
+  expect(types(c, id)).not.toContain("tool.started")
+  expect((await session.messages(id)).at(-1)?.parts).toMatchObject([{ call: "c1", outcome: "not-started" }])
+})
+
+test("what passes by itself is tried four times more, and then is a failure (S22)", async () => {
+  await using c = await conversation(() => fails("llm.network", { retryAfter: 1 }))
+  const id = await c.session()
+  await c.kernel.graft.session.prompt({ session: id, text: "go" })
+  expect(await soon(c.kernel.graft.session.wait(id))).toMatchObject({ state: "failed", code: "llm.network", turns: 1 })
+  expect(c.requests).toHaveLength(5)
+  expect(types(c, id).filter((type) => type === "message.created")).toHaveLength(2)
+})
+
+test("what is said is what was stored: chunks join to the text, and its sum fits, also of a reply that was cut (S15)", async () => {
+  const words = Array.from({ length: 2_000 }, (_, n) => `wörd ${n} `)
+  await using c = await conversation([async function* () {
+    yield { type: "text-start", id: "t" }
+    for (const delta of words) yield { type: "text-delta", id: "t", delta }
+    throw Object.assign(new Error("cut"), { code: "llm.cut" })
+  }, says(...text("done"), finish())])
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  await session.prompt({ session: id, text: "go" })
+  await soon(session.wait(id))
+  const stored = c.log.events(id).filter((event) => event.type === "message.part.appended").map((event) => event.data as { message: string; text: string }).filter(({ message }) => message === "a1.1").map((chunk) => chunk.text)
+  expect(stored.join("")).toBe(words.join(""))
+  expect(stored.length).toBeLessThan(20)
+  expect(c.log.events(id).find((event) => event.type === "message.part.settled")?.data).toMatchObject({ length: words.join("").length, sha256: createHash("sha256").update(words.join("")).digest("base64url") })
+  expect((await session.messages(id)).find((message) => message.id === "a1.1")?.parts).toMatchObject([{ text: words.join("") }])
 })
 
 test("a wait, and a question of the session, go on when the session plugin is edited in the middle (S17)", async () => {

@@ -53,6 +53,8 @@ test("steers join the work at the next boundary in their order; what is queued w
   const users = c.requests.map(({ messages }) => messages.flatMap((message) => (message.role === "user" ? message.content.map((part) => (part.type === "text" ? part.text : "")) : [])).filter((words) => !words.startsWith("Today")))
   expect(users).toEqual([["first"], ["first", "steer 1", "steer 2"], ["first", "steer 1", "steer 2", "queued 1"], ["first", "steer 1", "steer 2", "queued 1", "queued 2"]])
   expect(types(c, id).filter((type) => type === "activity.opened")).toHaveLength(3)
+  // Nothing was refused by the log on the way: it was one claim from beginning to end.
+  expect(types(c, id).filter((type) => type === "session.claimed")).toHaveLength(1)
 })
 
 test("a knock at any moment of the ending is heard: at idle nothing that may start work is left (S17)", async () => {
