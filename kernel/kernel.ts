@@ -54,6 +54,8 @@ export class Kernel {
   readonly #journal: JournalEntry[] = []
   readonly #logs: LogEntry[] = []
   readonly arrivals: Arrivals
+  /** Who comes up first at the start: the others wait for it. */
+  leaders: { ids: readonly string[]; up: Promise<unknown> } | undefined
   readonly #uncontain: () => void
   #touched = 0
   #turn: number | undefined
@@ -120,9 +122,11 @@ export class Kernel {
     this.#explainWaits()
   }
 
-  async first(ids: readonly string[]): Promise<void> {
-    this.wants.look()
-    await Promise.all(ids.map((id) => this.unit(this.root, id).request("start")))
+  start(first: readonly string[] = []): Promise<void> {
+    const pass = this.reconcile([], "start")
+    const up = Promise.all(first.map((id) => this.root.units.get(id)?.running)).finally(() => { this.leaders = undefined })
+    this.leaders = { ids: first, up }
+    return pass
   }
 
   /** Late in a long turn of the loop: the next one. Asked right before work, again and again, until there is nothing to wait for. */
@@ -224,9 +228,7 @@ export class Kernel {
 
   // ── services ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  perLocation(service: string): boolean {
-    return this.providerBelow(this.root, service) !== undefined || this.wants.isPerLocation(service)
-  }
+  perLocation(service: string): boolean { return this.providerBelow(this.root, service) !== undefined || this.wants.isPerLocation(service) }
 
   /** Who else provides what this one wants to: in its realm, above it, or below. */
   rival(unit: Unit, service: string): Generation | undefined {
@@ -391,10 +393,7 @@ export function createKernel(options: KernelOptions = {}): EmbeddedKernel {
   const { control } = kernel
   return {
     graft,
-    start: async () => {
-      if (options.first) await kernel.first(options.first)
-      return kernel.reconcile([], "start")
-    },
+    start: () => kernel.start(options.first),
     close: () => kernel.close(),
     child: async (location) => kernel.host(kernel.open(location)),
     ...control,

@@ -54,7 +54,7 @@ export class Unit {
   /** What was undone, by entry: not tried again while the disk shows exactly these bytes. */
   readonly #rejected = new Map<string, ReadonlyMap<string, string>>()
   #undone = ""
-  #running: Promise<void> | undefined
+  running: Promise<void> | undefined
   #wanted: Wanted | undefined
   #transaction: Transaction | undefined
   #closed = false
@@ -66,7 +66,7 @@ export class Unit {
   }
 
   get rank(): number { return this.candidate?.rank ?? 0 }
-  get busy(): boolean { return this.#running !== undefined }
+  get busy(): boolean { return this.running !== undefined }
   get dropped(): number { return [...this.#inboxes.values()].reduce((sum, inbox) => sum + inbox.counters.dropped, 0) }
 
   inbox(noun: string): Inbox {
@@ -79,19 +79,21 @@ export class Unit {
   request(cause: string, settle = 0, back?: Generation): Promise<void> {
     this.#wanted = { cause, settle, back: back ?? this.#wanted?.back }
     if (this.#transaction?.outdated) this.#transaction.supersede()
-    return (this.#running ??= this.#run())
+    return (this.running ??= this.#run())
   }
 
   async #run(): Promise<void> {
     this.kernel.busy(1)
     try {
-      for (await null; this.#wanted && !this.#closed; ) {
+      await null
+      if (!this.kernel.leaders?.ids.includes(this.id)) await this.kernel.leaders?.up
+      while (this.#wanted && !this.#closed) {
         const wanted = this.#wanted
         this.#wanted = undefined
         await this.#pass(wanted)
       }
     } finally {
-      this.#running = undefined
+      this.running = undefined
       this.kernel.arrivals.check()
       this.kernel.busy(-1)
     }
@@ -249,7 +251,7 @@ export class Unit {
   async close(): Promise<void> {
     this.#closed = true
     this.#transaction?.supersede()
-    await this.#running
+    await this.running
     if (this.live) {
       const { live } = this
       this.become(undefined, this.candidate)

@@ -3,8 +3,10 @@
  * only when its stat changed, and one that a link leads out of the project to is left alone.
  */
 import { createHash } from "node:crypto"
-import { readFileSync, realpathSync, statSync } from "node:fs"
-import { dirname, isAbsolute, join, relative } from "node:path"
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { messageOf } from "graft"
+import { inside } from "../lib/confine.ts"
 import type { InstructionFile } from "./contract.ts"
 
 /** In order: where the first is, the second is not read. */
@@ -30,34 +32,55 @@ export function instructionsAt(cache: Cache, location: string, { at, scope }: { 
 
 /** `/p`, `/p/a`, `/p/a/b` for a directory inside its project; the directory alone when it is not. */
 export function directoriesBetween(location: string, directory: string): string[] {
-  const path = relative(location, directory)
-  if (path === "") return [location]
-  if (path.startsWith("..") || isAbsolute(path)) return [directory]
-  const above = directoriesBetween(location, dirname(directory))
-  return [...above, directory]
+  if (directory === location || !inside(location, directory)) return [directory]
+  return [...directoriesBetween(location, dirname(directory)), directory]
 }
 
-function readInstructions(cache: Cache, file: string, scope: InstructionFile["scope"], inside?: string): Instructions | undefined {
-  const stat = statSync(file, { throwIfNoEntry: false })
-  if (!stat?.isFile()) return void cache.delete(file)
-  const stamp = `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`
+function readInstructions(cache: Cache, file: string, scope: InstructionFile["scope"], within?: string): Instructions | undefined {
+  const stamp = stampOf(file)
+  if (stamp === undefined) return void cache.delete(file)
   const known = cache.get(file)
   if (known?.stamp === stamp) return known.read
-  const read = { ...load(file, inside), file, scope }
+  const read = { ...load(file, within), file, scope }
   cache.set(file, { stamp, read })
   return read
 }
 
-function load(file: string, inside: string | undefined): Pick<Instructions, "bytes" | "hash" | "text" | "problem"> {
-  const nothing = { bytes: 0, hash: "", text: "" }
+/** Changes whenever the file may have; undefined where there is none. What cannot be looked at is there, and will be said to be wrong. */
+function stampOf(file: string): string | undefined {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false })
+    return stat?.isFile() ? `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}` : undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+type Loaded = Pick<Instructions, "bytes" | "hash" | "text" | "problem">
+
+function load(file: string, within: string | undefined): Loaded {
+  const refused = (problem: string): Loaded => ({ bytes: 0, hash: "", text: "", problem })
   try {
     const real = realpathSync(file)
-    if (inside !== undefined && relative(inside, real).startsWith("..")) return { ...nothing, problem: `${file} is a link out of the project (to ${real}) and is not read` }
-    const bytes = readFileSync(real)
-    const hash = createHash("sha256").update(bytes).digest("hex")
-    const text = new TextDecoder().decode(bytes.subarray(0, MOST_BYTES), { stream: true }).trim()
-    return { bytes: bytes.length, hash, text, ...(bytes.length > MOST_BYTES && { problem: `${file} has ${bytes.length} bytes; only the first ${MOST_BYTES} are used` }) }
+    if (within !== undefined && !inside(within, real)) return refused(`${file} is a link out of the project (to ${real}) and is not read`)
+    const { head, size } = readHead(real)
+    if (head.includes(0)) return refused(`${file} is a binary file, and is not read`)
+    const text = new TextDecoder().decode(head, { stream: true }).trim()
+    return { bytes: size, hash: createHash("sha256").update(head).update(String(size)).digest("hex"), text, ...(size > MOST_BYTES && { problem: `${file} has ${size} bytes; only the first ${MOST_BYTES} are used` }) }
   } catch (error) {
-    return { ...nothing, problem: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+    return refused(`${file} cannot be read: ${messageOf(error)}`)
+  }
+}
+
+/** As much of a file as is used, and how long it is; never more in memory, and never a pipe. */
+function readHead(real: string): { head: Buffer; size: number } {
+  const descriptor = openSync(real, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+  try {
+    const head = Buffer.alloc(MOST_BYTES)
+    let length = 0
+    for (let read = -1; read !== 0 && length < MOST_BYTES; length += read) read = readSync(descriptor, head, length, MOST_BYTES - length, length)
+    return { head: head.subarray(0, length), size: Math.max(fstatSync(descriptor).size, length) }
+  } finally {
+    closeSync(descriptor)
   }
 }

@@ -5,6 +5,9 @@ import { paths } from "../lib/paths.ts"
 import type { Instruction, InstructionFile } from "./contract.ts"
 import { instructionsAt, placesFor, type Cache, type Instructions } from "./files.ts"
 
+/** Characters that all instructions together may add to a request. */
+const MOST_IN_ALL = 256 * 1024
+
 /** What was last told of, by file; it survives a reload, so that a reload tells nothing. */
 export interface Told { files: Record<string, InstructionFile> }
 
@@ -36,8 +39,15 @@ export function makeInstruction(graft: Graft<Told>): Instruction {
     })
   }
 
+  /** The nearest count most: where all are too much, the farthest are left out. */
+  function fitting(all: Instructions[]): Instructions[] {
+    let left = MOST_IN_ALL
+    const kept = all.findLastIndex(({ text }) => (left -= text.length) < 0)
+    return all.slice(kept + 1)
+  }
+
   return {
-    system: async (directory) => look(directory).map(({ file, text }) => `Instructions from ${file}:\n\n${text}`),
+    system: async (directory) => fitting(look(directory)).map(({ file, text }) => `Instructions from ${file}:\n\n${text}`),
     list: async (directory) => look(directory).map(factOf),
   }
 }

@@ -1,4 +1,6 @@
 /** One call from outside: which service it may reach, and what it gives, a value or a stream. */
+import { statSync } from "node:fs"
+import { isAbsolute } from "node:path"
 import type { Graft } from "graft"
 import type { Call } from "./contract.ts"
 
@@ -22,24 +24,42 @@ const PRIVATE: Readonly<Record<string, string>> = {
   "store.write": "its work is code",
 }
 
-/** Calls as the instance of a realm; whatever was opened for it is closed when `signal` aborts or the result has ended. */
-export async function perform(graft: Graft, call: Call, use: (result: unknown) => Promise<void>): Promise<void> {
+/** Calls as the instance of a realm; whatever was opened for it is closed when `signal` aborts or the result has ended. Nobody hears the end of a call that was stopped. */
+export async function perform(graft: Graft, call: Call, signal: AbortSignal, use: (result: unknown) => Promise<void>): Promise<void> {
   const { service, method, args = [], location } = check(call)
   if (service === "kernel") return use(await (graft.kernel[method as "inspect"] as (...args: readonly unknown[]) => unknown)(...args))
   using project = location === undefined ? undefined : await graft.at(location)
   const handle = (project ?? graft).use(service as never) as Record<string, (...args: readonly unknown[]) => unknown>
-  await use(await handle[method]!(...args))
+  const result = Promise.resolve(handle[method]!(...args))
+  const given = await orStopped(result, signal)
+  if (!signal.aborted) return use(given)
+  // A stream that comes too late is closed unread.
+  result.then((late) => (isStream(late) ? late[Symbol.asyncIterator]().return?.() : undefined)).catch(() => {})
+}
+
+export const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === "function"
+
+/** What a promise gives, or undefined as soon as the signal aborts; nothing stays behind on a signal that outlives many waits. */
+export function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(undefined)
+    if (signal.aborted) stop()
+    signal.addEventListener("abort", stop, { once: true })
+    promise.finally(() => signal.removeEventListener("abort", stop)).then(resolve, reject)
+  })
 }
 
 function check(call: Call): Call {
   const { service, method, args, location } = call
   if (!isName(service) || !isName(method)) throw new CallError("server.request", 'a call names its "service" and its "method"')
   if (args !== undefined && !Array.isArray(args)) throw new CallError("server.request", '"args" is a list')
-  if (location !== undefined && typeof location !== "string") throw new CallError("server.request", '"location" is the path of a project')
+  if (location !== undefined && !isDirectory(location)) throw new CallError("server.request", '"location" is the absolute path of a project: a directory that is there')
   const refused = PRIVATE[`${service}.${method}`] ?? (service === "kernel" && !VERBS.has(method) ? `of the kernel these can be called: ${[...VERBS].join(", ")}` : undefined)
   if (refused) throw new CallError("server.refused", `${service}.${method} cannot be called from outside: ${refused}`)
   return call
 }
+
+const isDirectory = (path: unknown): boolean => typeof path === "string" && isAbsolute(path) && !path.includes("\0") && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
 /** The words that every object has are not methods of a service, and registering needs a life inside the process. */
 const isName = (name: unknown): name is string => typeof name === "string" && /^[a-zA-Z]\w*$/.test(name) && !(name in Object.prototype) && name !== "register" && name !== "then"

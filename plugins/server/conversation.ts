@@ -1,7 +1,7 @@
 /** What is said over one connection: calls, streams, subscriptions; each client bounded, and none slowing another. */
 import { messageOf, type Graft } from "graft"
 import { LineTooLong } from "../lib/lines.ts"
-import { CallError, perform } from "./calls.ts"
+import { CallError, isStream, orStopped, perform } from "./calls.ts"
 import type { ClientMessage, Id, ServerMessage, Subscribe, Told } from "./contract.ts"
 import type { Client } from "./endpoint.ts"
 
@@ -69,9 +69,9 @@ export class Conversation {
     const stop = new AbortController()
     client.running.set(id, stop)
     try {
-      await perform(this.#graft, call, async (result) => {
+      await perform(this.#graft, call, stop.signal, async (result) => {
         if (isStream(result)) await this.#stream(client, id, result, stop.signal)
-        else if (!stop.signal.aborted) this.#say(client, { id, result })
+        else this.#say(client, { id, result })
       })
     } catch (error) {
       if (!stop.signal.aborted) this.#fail(client, id, error)
@@ -91,7 +91,8 @@ export class Conversation {
     }
   }
 
-  #subscribe(client: Client, id: Id, { events, location }: Subscribe): void {
+  #subscribe(client: Client, id: Id, wanted: Subscribe | null): void {
+    const { events, location } = wanted ?? {}
     const wrong = (events !== undefined && !(Array.isArray(events) && events.every((name) => typeof name === "string"))) || (location !== undefined && typeof location !== "string")
     if (wrong) throw new CallError("server.request", '"events" is a list of names, "location" the path of a project')
     client.subscriptions.set(id, { ...(events && { events: events.slice(0, 100) }), ...(location && { location }) })
@@ -137,25 +138,13 @@ export class Conversation {
   }
 
   #fail(client: Client, id: Id | null, error: unknown): void {
-    const code = error instanceof LineTooLong ? "server.request" : ((error as { code?: unknown } | null)?.code ?? "failed")
-    this.#say(client, { id, error: { code: String(code), message: messageOf(error) } })
+    const code = error instanceof LineTooLong ? "server.request" : (error as { code?: unknown } | null)?.code
+    this.#say(client, { id, error: { code: typeof code === "string" ? code : "failed", message: messageOf(error) } })
   }
 
   #say(client: Client, message: ServerMessage): void {
     if (client.socket.writable) client.socket.write(`${encode(message)}\n`)
   }
-}
-
-const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === "function"
-
-/** What a promise gives, or undefined as soon as the signal aborts; nothing stays behind on a signal that outlives many waits. */
-function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = () => resolve(undefined)
-    if (signal.aborted) stop()
-    signal.addEventListener("abort", stop, { once: true })
-    promise.finally(() => signal.removeEventListener("abort", stop)).then(resolve, reject)
-  })
 }
 
 function wants({ events, location }: Subscribe, told: Told): boolean {

@@ -158,6 +158,27 @@ describe("createKernel", () => {
     expect(statSync(join(home, "data/cache/compiled")).mode & 0o777).toBe(0o700)
   })
 
+  it("lets some come up before the rest, so that what they say holds for everybody's first load", async () => {
+    await kernel.close()
+    writeFileSync(file("says.ts"), `import { definePlugin } from "graft"\nexport default definePlugin({ per: "process", setup(graft) { graft.onCommit(() => graft.kernel.configure(undefined, { greeter: { mark: "?" } })) } })`)
+    kernel = createKernel({ roots: [{ dir: join(home, "plugins"), per: "process" }], clock, first: ["says"] })
+    await kernel.start()
+    expect(await kernel.use("embed_greeter").greet("you")).toBe("Hello you?")
+    expect(kernel.journal().map(({ plugin, gen }) => `${plugin}@${gen}`)).toEqual(["says@1", "greeter@1"])
+  })
+
+  it("lets some come up first: what they say holds for everybody's first load, and calls wait for who comes after", async () => {
+    writeFileSync(file("policy.ts"), `import { definePlugin } from "graft"\nexport default definePlugin({ async setup(graft) { await null; graft.onCommit(() => void graft.kernel.disable("idle", "not today")) } })\n`)
+    writeFileSync(file("idle.ts"), "globalThis.idleWasEvaluated = true\nexport default () => {}\n")
+    const second = createKernel({ roots: [{ dir: join(home, "plugins"), per: "process" }], first: ["policy"], clock })
+    const started = second.start()
+    expect(await second.use("embed_greeter").greet("you")).toBe("Hello you")
+    await started
+    expect(second.inspect().realms[0]!.plugins.find(({ id }) => id === "idle")).toMatchObject({ status: "disabled", reason: "not today", gen: 0 })
+    expect("idleWasEvaluated" in globalThis).toBe(false)
+    await second.close()
+  })
+
   it("closes once, and is of no use afterwards; two kernels do not know of each other", async () => {
     const other = createKernel()
     await other.put("mine", definePlugin((graft) => { graft.add("embed_name", { id: "x", name: "X" }) }))

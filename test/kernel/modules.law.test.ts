@@ -318,6 +318,19 @@ describe("Links", () => {
     expect(lab.root.plugins.map(({ id, file }) => [id, file])).toEqual([["a", join(home, "real.ts")], ["linked", join(home, "folder/index.ts")]])
   })
 
+  it("a helper that is a link is an edit when it is turned, though no byte of either file changes", async () => {
+    await using lab = new Lab()
+    for (const n of [1, 2]) lab.write(`${lab.dir}/v${n}/n.ts`, `export const n = ${n}`)
+    lab.write("a/index.ts", value("n", `import { n } from "./n.ts"`))
+    for (const n of [1, 2]) {
+      if (n === 2) lab.remove("a/n.ts")
+      symlinkSync(join(lab.dir, `v${n}/n.ts`), lab.path("a/n.ts"))
+      await lab.settle()
+      await lab.settle()
+      expect({ value: await ask(lab), gen: lab.gen("a") }).toEqual({ value: n, gen: n })
+    }
+  })
+
   it("a link that is turned to another file is an edit", async () => {
     await using lab = new Lab()
     for (const n of [1, 2]) lab.write(`${lab.dir}/v${n}/a.ts`, value(String(n)))

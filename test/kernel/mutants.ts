@@ -96,6 +96,7 @@ export const mutants: Mutant[] = [
   mutant("L26", "resources", "what is to be skipped is loaded", "loader/wants.ts", "skip?.includes(id) === true || ", ""),
   mutant("L26", "resources", "what is disabled comes back by itself", "loader/wants.ts", "return this.disabled.get(unit.id) ?? (", "return (this.disabled.delete(unit.id) ? \"disabled\" : undefined) ?? ("),
   mutant("L27", "realms", "bytes that nobody admitted are compiled", "loader/modules.ts", "this.#from.admitted?.(path, read.hash) === false", "this.#from.admitted === null"),
+  mutant("L27", "realms", "consent that is taken back changes nothing", "loader/unit.ts", "const asks = candidate.guarded &&", "const asks = candidate === undefined &&"),
   mutant("L27", "realms", "no answer is a yes", "kernel.ts", "if (verdict?.admit !== true)", "if (verdict?.admit === false)"),
   mutant("Realms", "realms", "a project's table is not derived anew with the root's", "kernel.ts", "    if (realm === this.root) for (const location of this.locations.values()) location.table.invalidate()\n", ""),
   mutant("Realms", "realms", "the process may take what a project provides", "kernel.ts", " ?? this.providerBelow(unit.realm, service)\n", "\n"),
@@ -108,5 +109,7 @@ export const mutants: Mutant[] = [
   mutant("L28", "commutation", "the number of a plugin begins anew", "loader/transaction.ts", "new Generation(unit, unit.gen + 1, evaluation, options)", "new Generation(unit, (unit.live?.gen ?? 0) + 1, evaluation, options)"),
   mutant("The graph", "modules", "a lazy module is what the disk has when it is asked for", "loader/modules.ts", "const kept = this.sources.get(path) ?? ", "const kept = "),
   mutant("Packages", "modules", "an installed package is the plugin's own source", "loader/modules.ts", "packageAround(id) === packageAround(this.#from.entry) && ", ""),
+  mutant("Links", "modules", "a link that is turned is no edit", "loader/evaluation.ts", "this.#graph.relinked() || ", ""),
+  mutant("L26", "resources", "one disabled file disables what it shadows", "loader/wants.ts", "(enabled.length > 0 ? enabled : found)", "found"),
   mutant("Bad input", "bad-input", "an override that is broken hides what it shadows", "loader/unit.ts", "if (this.live && !ousted && (kept || this.candidate!.root === candidate.root)) return", "if (candidate) return"),
 ]

@@ -182,6 +182,26 @@ describe("Realms, and what L27 Trust stands on", () => {
     expect(new Set(asked.map(({ digest }) => digest)).size).toBe(asked.length)
   })
 
+  it("consent is compared like all else: taken back, the plugin goes; a no is told once, however often it is asked about", async () => {
+    await using lab = new Lab({ roots: [] })
+    const dir = project(lab, "one")
+    lab.write(`${dir}/.graft/plugins/a.ts`, serving(1))
+    await lab.kernel.graft.kernel.addRoot({ dir: ".graft/plugins", kind: "project", per: "location", guarded: true })
+    let answer: unknown = { admit: true }
+    await lab.put("trust", (graft) => { graft.on("plugin.admit", () => answer) })
+    using first = await open(lab, dir)
+    await lab.settle()
+    expect(await first.use("a").version()).toBe(1)
+    answer = { admit: false, reason: "not any more" }
+    for (let i = 0; i < 4; i++) await lab.settle()
+    expect(lab.kernel.inspect().realms[1]!.plugins).toMatchObject([{ id: "a", gen: 0, status: "refused", reason: "not any more" }])
+    expect(lab.heard("plugin.removed")).toMatchObject([{ plugin: "a", reason: "not any more" }])
+    expect(lab.heard("plugin.waiting").filter(({ plugin }) => plugin === "a").length).toBeLessThanOrEqual(1)
+    answer = { admit: true }
+    await lab.settle()
+    expect(await first.use("a").version()).toBe(1)
+  })
+
   it("a yes is for the bytes that were asked about: what changed since, or lies elsewhere, is not compiled", async () => {
     await using lab = new Lab({ roots: [] })
     const dir = project(lab, "one")

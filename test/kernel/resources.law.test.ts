@@ -308,6 +308,21 @@ describe("L26 Safe mode", () => {
     }), { numRuns: 20 })
   })
 
+  it("one file can be disabled: what it shadows takes its place, and where there is nothing its reason is said", async () => {
+    await using lab = new Lab({ roots: [] })
+    const { addRoot, disable, enable } = lab.kernel.graft.kernel
+    lab.write("own/a.ts", serving("own"))
+    const mine = lab.write("mine/a.ts", serving("mine", { fields: `per: "process",` }))
+    const alone = lab.write("mine/b.ts", serving("alone", { fields: `per: "process",` }))
+    await addRoot({ dir: lab.path("own"), kind: "built-in" })
+    await addRoot({ dir: lab.path("mine"), kind: "user" })
+    for (const path of [mine, alone]) await disable(path, "quarantined")
+    expect(await lab.graft.use("a").version()).toBe("own")
+    expect(lab.view("b")).toMatchObject({ status: "disabled", reason: "quarantined" })
+    for (const path of [mine, alone]) await enable(path)
+    expect([await lab.graft.use("a").version(), await lab.graft.use("b").version()]).toEqual(["mine", "alone"])
+  })
+
   it("what was disabled stays away, with its reason, until it is enabled", async () => {
     await using lab = new Lab()
     lab.write("a.ts", serving(1))

@@ -1,8 +1,8 @@
 /** A secret is stored privately, given to who asks for it, and never lost, logged or told. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fork } from "node:child_process"
+import { execFileSync, fork } from "node:child_process"
 import fc from "fast-check"
 import { createKernel, type EmbeddedKernel, type Graft } from "graft"
 import { afterEach, describe, expect, onTestFinished, test } from "vitest"
@@ -197,6 +197,26 @@ await Promise.all([1, 2, 3].map((n) => vault.change((entries) => ({ ...entries, 
     expect(await Promise.all(children)).toEqual([0, 0])
     expect(Object.keys(await vaults[0]!.read()).sort()).toEqual(["a1", "a2", "a3", "b1", "b2", "b3", "here01", "here02", "here03", "here11", "here12", "here13"])
     expect(readdirSync(join(home, "data"))).toEqual(["auth.json"])
+  })
+
+  test("that is a pipe, or endless, is refused at once", async () => {
+    const { graft, file, home, write } = await world()
+    mkdirSync(join(home, "data"))
+    execFileSync("mkfifo", [file])
+    await expect(graft.auth.get("acme")).rejects.toMatchObject({ code: "auth.unreadable", message: expect.stringContaining("no regular file") })
+    rmSync(file)
+    write("{}")
+    truncateSync(file, 1024 ** 3)
+    await expect(graft.auth.get("acme")).rejects.toMatchObject({ code: "auth.unreadable", message: expect.stringContaining("1073741824 bytes") })
+  })
+
+  test("loses the remains of a writer that died, with the secrets in them", async () => {
+    const { graft, file, home, write } = await world()
+    write("{}")
+    writeFileSync(`${file}.0123456789ab`, SECRET)
+    writeFileSync(`${file}.mine`, "kept")
+    await graft.auth.set("acme", SECRET)
+    expect(readdirSync(join(home, "data")).sort()).toEqual(["auth.json", "auth.json.mine"])
   })
 
   test("that cannot be written says so, and a variable still serves", async () => {

@@ -1,5 +1,6 @@
 /** Instructions are the user's, then the project's from its top down to the session's directory, and their changes are told once. */
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -75,4 +76,34 @@ test("a link out of the project is not read, and a long file is cut", async () =
   expect(text).toHaveLength(`Instructions from ${join(p.directory, "a", "AGENTS.md")}:\n\n`.length + 32 * 1024)
   symlinkSync(join(p.directory, "a", "AGENTS.md"), join(p.directory, "a", "b", "AGENTS.md"))
   expect(await p.system(join(p.directory, "a", "b"))).toHaveLength(2)
+})
+
+test("nothing that lies there stops a turn: links in a circle, a pipe, binary and endless files are left out, and said once", async () => {
+  await using p = await project()
+  const deep = join(p.directory, "a", "b")
+  symlinkSync("AGENTS.md", join(p.directory, "AGENTS.md"))
+  execFileSync("mkfifo", [join(p.directory, "a", "AGENTS.md")])
+  writeFileSync(join(deep, "AGENTS.md"), Buffer.from([1, 0, 2]))
+  for (let n = 0; n < 2; n++) expect(await p.system(deep)).toEqual([])
+  expect(p.kernel.logs("instruction").map(({ text }) => text)).toEqual([expect.stringMatching(/AGENTS.md cannot be read: ELOOP/), expect.stringMatching(/b\/AGENTS.md is a binary file/)])
+  rmSync(join(deep, "AGENTS.md"))
+  writeFileSync(join(deep, "AGENTS.md"), "short")
+  truncateSync(join(deep, "AGENTS.md"), 4 * 1024 ** 3)
+  expect(await p.system(deep)).toEqual([])
+  rmSync(join(deep, "AGENTS.md"))
+  writeFileSync(join(deep, "AGENTS.md"), "readable again")
+  expect(await p.system(deep)).toHaveLength(1)
+})
+
+test("a directory whose name begins with dots is inside; where all are too much, the nearest stay", async () => {
+  await using p = await project()
+  const names = ["..odd", "1", "2", "3", "4", "5"]
+  let at = p.directory
+  for (const name of names) {
+    at = join(at, name)
+    mkdirSync(at)
+    writeFileSync(join(at, "AGENTS.md"), name.repeat(60_000 / name.length))
+  }
+  expect((await p.system(join(p.directory, "..odd"))).map((text) => text.length > 60_000)).toEqual([true])
+  expect((await p.system(at)).map((text) => text.at(-1))).toEqual(["2", "3", "4", "5"])
 })

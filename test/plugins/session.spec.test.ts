@@ -98,6 +98,19 @@ test("what waits is listed, can be taken back until it is promoted, and is bound
   expect(c.requests).toHaveLength(0)
 })
 
+test("an input that is promoted at the very moment it is taken back stays promoted (S10)", async () => {
+  await using c = await conversation([says(...text("Yes."), finish())])
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const { input } = await session.prompt({ session: id, text: "go", resume: false })
+  c.log.afterRead("SELECT id, hash, admitted, state FROM session_input", 1, async () => {
+    await session.run(id)
+    await session.wait(id)
+  })
+  expect(await soon(session.cancel(id, input))).toBe(false)
+  expect(c.log.events(id).map((event) => event.type)).not.toContain("session.input.cancelled")
+})
+
 test("pages of any size join to the same conversation", async () => {
   await using c = await conversation((n) => (n % 2 ? says(...text(`looking ${n}`), { type: "tool-call", toolCallId: `c${n}`, toolName: "look", input: "{}" }, finish("tool-calls")) : says(...text(`found ${n}`), finish())), { look: () => "seen" })
   const id = await talk(c, 4)

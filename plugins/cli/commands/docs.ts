@@ -29,7 +29,7 @@ function find(graft: Graft): Map<string, string> {
   const builtIn = roots.find(({ kind }) => kind === "built-in")
   if (builtIn) {
     const home = dirname(builtIn.dir)
-    for (const [topic, file] of [["graft", "README.md"], ["architecture", "ARCHITECTURE.md"], ["security", "SECURITY.md"], ["changes", "CHANGELOG.md"], ["kernel", "kernel/README.md"], ["config", "config/examples/README.md"]] as const) add(topic, join(home, file))
+    for (const [topic, file] of [["graft", "README.md"], ["architecture", "ARCHITECTURE.md"], ["security", "SECURITY.md"], ["changes", "CHANGELOG.md"], ["kernel", "kernel/README.md"], ["plugins", "plugins/README.md"], ["events", "plugins/EVENTS.md"], ["settings", "config/README.md"], ["examples", "config/examples/README.md"]] as const) add(topic, join(home, file))
   }
   for (const { dir } of roots) if (existsSync(dir)) for (const name of readdirSync(dir).sort()) add(name, join(dir, name, "README.md"))
   return found
