@@ -8,7 +8,7 @@ import type { Control, Host, JournalEntry, Outcome, Root } from "./control.ts"
 import type { Definition, Graft, Row, RowChange } from "./instance.ts"
 import type { AdmitAsk, AdmitVerdict, Fault, LogEntry } from "./vocabulary.ts"
 import { Bus } from "./bus/bus.ts"
-import { owner } from "./bus/attribution.ts"
+import { contain } from "./bus/attribution.ts"
 import { BOUNDS, sleep, systemClock, within, type Clock } from "./clock.ts"
 import { KernelError, messageOf } from "./errors.ts"
 import { Compiler, type Shipped } from "./loader/compile.ts"
@@ -362,19 +362,6 @@ export class Kernel {
       watched: () => [...new Set([...this.wants.directories(), ...this.units().flatMap((unit) => unit.watched())])],
     }
   }
-}
-
-/** A fault that nobody awaits belongs to who was running; one that is nobody's ends the process, as Node would. */
-function contain(): () => void {
-  const caught = (kind: "rejection" | "throw", during: string) => (error: unknown) => {
-    const culprit = owner()
-    if (culprit) return culprit.fault(kind, during, error)
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-    process.exit(1)
-  }
-  const [rejection, exception] = [caught("rejection", "an unhandled rejection"), caught("throw", "an uncaught exception")]
-  process.on("unhandledRejection", rejection).on("uncaughtException", exception)
-  return () => void process.off("unhandledRejection", rejection).off("uncaughtException", exception)
 }
 
 export interface EmbeddedKernel extends Pick<Control, "reconcile" | "settled" | "inspect" | "journal" | "logs" | "put" | "drop" | "undo" | "pin">, Pick<Graft, "use" | "on" | "emit" | "add" | "all"> {

@@ -1,4 +1,17 @@
 /** `npm install` ends here: it builds when it can, and says why when it cannot. Graft runs from its sources as well. */
+import { readFileSync, writeFileSync } from "node:fs"
+
+keepLockfile(new URL("../package-lock.json", import.meta.url))
+
+/** npm drops `gypfile` from the lockfile, and the next install from it would compile better-sqlite3, or fail where nothing can. */
+function keepLockfile(file) {
+  try {
+    var text = readFileSync(file, "utf8")
+    var whole = text.replace(/("node_modules\/better-sqlite3": \{\n\s+"version": [^\n]+\n(?:\s+"resolved": [^\n]+\n)?(\s+)"integrity": [^\n]+\n)(?!\s+"gypfile")/, '$1$2"gypfile": false,\n')
+    if (whole !== text) writeFileSync(file, whole)
+  } catch (_) { /* an installed package has none */ }
+}
+
 var major = Number(process.versions.node.split(".")[0])
 var minor = Number(process.versions.node.split(".")[1])
 

@@ -3,7 +3,7 @@
  * (live bindings, top-level await, import.meta). What oxc cannot do falls to jiti's compiler. Results are kept by
  * content, in memory and in a private directory, so that a warm start loads no compiler at all.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { extname, join } from "node:path"
 import { KernelError } from "../errors.ts"
@@ -49,7 +49,7 @@ export class Compiler {
   readonly #directory: string | undefined
   readonly #shipped: Shipped
   readonly #memory = new Map<string, Compiled>()
-  #pruned = false
+  #looked = false
 
   /** `shipped` holds results that were made ahead; by content, so that they cannot be stale. */
   constructor(directory: string | undefined, shipped: Shipped = new Map()) {
@@ -62,7 +62,7 @@ export class Compiler {
     const known = this.#shipped.get(key) ?? this.#memory.get(key) ?? read(this.#directory, key)
     if (known?.shipped) return known
     const compiled = known ?? transform(path, source, commonjs)
-    if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!)
+    if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.clear()
     this.#memory.set(key, compiled)
     if (!known) this.#save(key, compiled)
     return compiled
@@ -76,16 +76,11 @@ export class Compiler {
       const temporary = join(this.#directory, `.${key}.${process.pid}`)
       writeFileSync(temporary, JSON.stringify(compiled), { mode: 0o600 })
       renameSync(temporary, join(this.#directory, `${key}.json`))
-      if (!this.#pruned) this.#prune(this.#directory)
-      this.#pruned = true
+      // Once a process: what is old goes, all of it. What is still needed is soon there again.
+      const names = this.#looked ? [] : readdirSync(this.#directory)
+      this.#looked = true
+      if (names.length > MOST_ON_DISK) for (const name of names) rmSync(join(this.#directory, name), { force: true })
     } catch { /* read-only or full */ }
-  }
-
-  #prune(directory: string): void {
-    const names = readdirSync(directory)
-    if (names.length <= MOST_ON_DISK) return
-    const aged = names.map((name) => ({ name, at: statSync(join(directory, name)).mtimeMs })).sort((a, b) => a.at - b.at)
-    for (const { name } of aged.slice(0, aged.length - MOST_ON_DISK / 2)) rmSync(join(directory, name), { force: true })
   }
 }
 

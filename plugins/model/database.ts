@@ -129,7 +129,7 @@ export class Database {
 
   /** Whose draft took a model away, if one did. */
   deletedBy(ref: string): string | undefined {
-    return this.#edits.findLast(({ patches }) => patches.some(({ op, path }) => op === "remove" && path.length === 1 && path[0] === ref))?.by
+    return this.#edits.findLast(({ patches }) => patches.get(ref)?.some(({ op, path }) => op === "remove" && path.length === 1))?.by
   }
 
   // ── the fold ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,7 +182,7 @@ export class Database {
     const { models, edits, rejected } = applyDrafts(base, editors)
     this.#edits = edits
     for (const { by, id, reason } of rejected) this.#graft.log.warn(`the model draft "${id}" of ${by} was thrown away: ${reason}`)
-    const touched = [...before, ...edits].flatMap(({ patches }) => patches.map(({ path }) => splitRef(String(path[0]))!.provider))
+    const touched = [...before, ...edits].flatMap(({ patches }) => [...patches.keys()].map((ref) => splitRef(ref)!.provider))
     const drafted = new Map<string, Rows>([...wanted, ...touched].map((provider) => [provider, {}]))
     for (const row of Object.values(models)) {
       const rows = drafted.get(row.provider)

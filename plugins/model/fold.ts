@@ -45,8 +45,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 
 /** A contributor that edits what the others made. `run` enters its attribution, so that what it throws is its own fault. */
 export interface DraftEditor { readonly by: string; readonly id: string; edit(models: Record<string, ModelRow>): void; run<R>(work: () => R): R }
-/** What one editor changed; a path begins with the model's ref. */
-export interface Edit { readonly by: string; readonly patches: readonly Patch[] }
+/** What one editor changed, by the model's ref; a path begins with it. */
+export interface Edit { readonly by: string; readonly patches: ReadonlyMap<string, readonly Patch[]> }
 export interface Drafted { readonly models: Readonly<Record<string, ModelRow>>; readonly edits: readonly Edit[]; readonly rejected: readonly { by: string; id: string; reason: string }[] }
 
 /** Each editor gets a draft of what those before it left. One that throws, waits, or leaves nonsense is thrown away alone. */
@@ -57,7 +57,7 @@ export function applyDrafts(base: Readonly<Record<string, ModelRow>>, editors: r
   for (const { by, id, edit, run } of editors) {
     try {
       const { next, patches } = run(() => editOne(models, edit))
-      if (patches.length > 0) edits.push({ by, patches })
+      if (patches.size > 0) edits.push({ by, patches })
       models = next
     } catch (error) {
       rejected.push({ by, id, reason: error instanceof Error ? error.message : String(error) })
@@ -66,21 +66,21 @@ export function applyDrafts(base: Readonly<Record<string, ModelRow>>, editors: r
   return { models, edits, rejected }
 }
 
-function editOne(models: Readonly<Record<string, ModelRow>>, edit: DraftEditor["edit"]): { next: Readonly<Record<string, ModelRow>>; patches: Patch[] } {
+function editOne(models: Readonly<Record<string, ModelRow>>, edit: DraftEditor["edit"]): { next: Readonly<Record<string, ModelRow>>; patches: Map<string, Patch[]> } {
   const draft = createDraft(models)
   const result = edit(draft as Record<string, ModelRow>) as unknown
   if (result !== undefined) {
     if (result instanceof Promise) result.catch(() => {})
     throw new TypeError("a model draft edits in place and at once: it returns nothing, and no promise")
   }
-  let patches: Patch[] = []
-  const next = finishDraft(draft, (forward) => { patches = forward })
-  for (const ref of new Set(patches.map(({ path }) => String(path[0])))) {
+  let patches = new Map<string, Patch[]>()
+  const next = finishDraft(draft, (forward) => { patches = Map.groupBy(forward, ({ path }) => String(path[0])) })
+  for (const ref of patches.keys()) {
+    if (!Object.hasOwn(next, ref)) continue
     const row = next[ref]
-    if (row === undefined) continue
     const problem = problemOf(row)
     if (problem) throw new TypeError(`${ref}: ${problem}`)
-    if (refOf(row) !== ref) throw new TypeError(`${ref}: id and provider say "${refOf(row)}"; a model cannot be renamed, only added and deleted`)
+    if (refOf(row!) !== ref) throw new TypeError(`${ref}: id and provider say "${refOf(row!)}"; a model cannot be renamed, only added and deleted`)
   }
   return { next, patches }
 }
@@ -96,8 +96,7 @@ export function trace(ref: string, live: ModelRow, layers: readonly Layer[], edi
   }
   for (const { by, row } of layers) note(by, [], row)
   for (const { by, patches } of edits) {
-    for (const { path, value } of patches) {
-      if (path[0] !== ref) continue
+    for (const { path, value } of patches.get(ref) ?? []) {
       // A value that is taken away, or replaced by an object, was also set to nothing.
       for (const field of histories.keys()) if (below(field, path.slice(1).join("."))) histories.get(field)!.push({ by, value: undefined })
       note(by, path.slice(1), value)

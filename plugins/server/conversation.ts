@@ -92,7 +92,8 @@ export class Conversation {
   }
 
   #subscribe(client: Client, id: Id, wanted: Subscribe | null): void {
-    const { events, location } = wanted ?? {}
+    if (wanted === null || typeof wanted !== "object") throw new CallError("server.request", '"subscribe" is an object; an empty one is for all events')
+    const { events, location } = wanted
     const wrong = (events !== undefined && !(Array.isArray(events) && events.every((name) => typeof name === "string"))) || (location !== undefined && typeof location !== "string")
     if (wrong) throw new CallError("server.request", '"events" is a list of names, "location" the path of a project')
     client.subscriptions.set(id, { ...(events && { events: events.slice(0, 100) }), ...(location && { location }) })

@@ -158,15 +158,6 @@ describe("createKernel", () => {
     expect(statSync(join(home, "data/cache/compiled")).mode & 0o777).toBe(0o700)
   })
 
-  it("lets some come up before the rest, so that what they say holds for everybody's first load", async () => {
-    await kernel.close()
-    writeFileSync(file("says.ts"), `import { definePlugin } from "graft"\nexport default definePlugin({ per: "process", setup(graft) { graft.onCommit(() => graft.kernel.configure(undefined, { greeter: { mark: "?" } })) } })`)
-    kernel = createKernel({ roots: [{ dir: join(home, "plugins"), per: "process" }], clock, first: ["says"] })
-    await kernel.start()
-    expect(await kernel.use("embed_greeter").greet("you")).toBe("Hello you?")
-    expect(kernel.journal().map(({ plugin, gen }) => `${plugin}@${gen}`)).toEqual(["says@1", "greeter@1"])
-  })
-
   it("lets some come up first: what they say holds for everybody's first load, and calls wait for who comes after", async () => {
     writeFileSync(file("policy.ts"), `import { definePlugin } from "graft"\nexport default definePlugin({ async setup(graft) { await null; graft.onCommit(() => void graft.kernel.disable("idle", "not today")) } })\n`)
     writeFileSync(file("idle.ts"), "globalThis.idleWasEvaluated = true\nexport default () => {}\n")

@@ -1,5 +1,5 @@
 /** Every kind of file that belongs to a plugin is new code after an edit, whatever imports it, and nothing of the host leaks in. */
-import { mkdirSync, symlinkSync } from "node:fs"
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { Lab, outcome, plugin, serving, soon } from "./harness.ts"
@@ -298,6 +298,36 @@ describe("Packages", () => {
       await lab.settle()
       expect({ value: await ask(lab), gen: lab.gen("a") }).toEqual({ value: n, gen: n })
     }
+  })
+})
+
+describe("The cache", () => {
+  it("is private, holds what is compiled by its content, and begins anew when it has grown too large; without one it is only slower", async () => {
+    await using lab = new Lab()
+    const cache = join(lab.dir, "data/cache/compiled")
+    mkdirSync(cache, { recursive: true })
+    for (let i = 0; i <= 4_000; i++) writeFileSync(join(cache, `${i}.json`), "")
+    for (const n of [1, 2, 1]) {
+      lab.write("a.ts", value(String(n)))
+      await lab.settle()
+      expect(await ask(lab)).toBe(n)
+    }
+    expect(readdirSync(cache).length).toBe(1)
+    await using other = new Lab({ cacheDir: lab.write("../file", "not a directory") })
+    other.write("a.ts", value("1"))
+    await other.settle()
+    expect(await ask(other)).toBe(1)
+  })
+
+  it("that was spoilt is not believed", async () => {
+    await using lab = new Lab()
+    lab.write("a.ts", value("1"))
+    await lab.settle()
+    const cache = join(lab.dir, "data/cache/compiled")
+    for (const name of readdirSync(cache)) writeFileSync(join(cache, name), "{ half")
+    await using other = new Lab({ roots: [{ dir: lab.plugins, per: "process" }], cacheDir: cache })
+    await other.settle()
+    expect(await ask(other)).toBe(1)
   })
 })
 

@@ -1,6 +1,7 @@
 /** A running instance has one private door: calls, streams and events as JSON lines, whatever is thrown at it, and across its own reload. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, mkdirSync, cpSync } from "node:fs"
-import { connect, createServer, type Socket } from "node:net"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync, mkdirSync, cpSync } from "node:fs"
+import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -64,6 +65,8 @@ const echo = {
       async *count(to: number) { for (let i = 1; i <= to; i++) yield i },
       async *forever(signal?: unknown) { for (let i = 0; ; i++) { yield i; await new Promise((resolve) => setImmediate(resolve)) } },
       big: async () => 1n,
+      never: () => new Promise(() => {}),
+      odd: async () => { throw Object.assign(new Error("odd"), { code: { no: "text" } }) },
       where: async () => graft.location ?? "process",
     } as never)
   },
@@ -92,6 +95,8 @@ async function open(): Promise<void> {
   await listening
 }
 
+const heard = (event: "server.disconnected" | "location.opened"): Promise<void> => new Promise((resolve) => { const remove = kernel.on(event, () => { remove(); resolve() }) })
+
 describe("the door", () => {
   it("is shut until a conversation is open or a request has gone out", async () => {
     kernel.emit("cli.started", { command: "models", interactive: false })
@@ -115,17 +120,15 @@ describe("the door", () => {
   it("lists who answers, newest first, and clears away the sockets of the dead", async () => {
     await open()
     const { run } = paths(home)
-    const dead = join(run, "1-dead.sock")
-    const server = createServer().listen(dead)
-    await new Promise((resolve) => server.once("listening", resolve))
-    // What a killed process leaves behind: the file without a listener.
-    writeFileSync(`${dead}.copy`, "")
-    rmSync(`${dead}.copy`)
-    await new Promise<void>((resolve) => server.close(() => resolve()))
-    writeFileSync(dead, "")
+    // What a killed process leaves behind: the file without a listener. One that is about to listen looks the same, for a moment.
+    const gone = spawnSync("true").pid
+    const opening = join(run, `${process.pid}-opening.sock`)
+    const forgotten = join(run, `${process.pid}-forgotten.sock`)
+    for (const path of [join(run, `${gone}-dead.sock`), opening, forgotten]) writeFileSync(path, "")
+    utimesSync(forgotten, new Date(0), new Date(0))
     const found = await kernel.graft.server.instances()
     expect(found.map(({ socket, pid }) => ({ socket, pid }))).toEqual([{ socket: address, pid: process.pid }])
-    expect(readdirSync(run)).toEqual([address.slice(run.length + 1)])
+    expect(readdirSync(run).sort()).toEqual([address.slice(run.length + 1), `${process.pid}-opening.sock`].sort())
   })
 })
 
@@ -190,6 +193,7 @@ describe("hostile input", () => {
     ["no verb", '{"id":1}'], ["a call that is no object", '{"id":1,"call":null}'], ["names that are no names", '{"id":1,"call":{"service":"__proto__","method":"x"}}'],
     ["an inherited method", '{"id":1,"call":{"service":"echo","method":"constructor"}}'], ["registering", '{"id":1,"call":{"service":"echo","method":"register","args":[{}]}}'],
     ["arguments that are no list", '{"id":1,"call":{"service":"echo","method":"say","args":{}}}'], ["a subscription to what is no list", '{"id":1,"subscribe":{"events":"x"}}'], ["an empty subscription", '{"id":1,"subscribe":null}'],
+    ["a project that is not there", '{"id":1,"call":{"service":"echo","method":"say","location":"/nowhere/at/all"}}'], ["a project that is a file", '{"id":1,"call":{"service":"echo","method":"say","location":"/dev/null"}}'], ["a relative project", '{"id":1,"call":{"service":"echo","method":"say","location":"."}}'],
   ])("%s gets a plain error, and the next line is served", async (_, line) => {
     await open()
     const peer = await dial()
@@ -198,7 +202,54 @@ describe("hostile input", () => {
     expect((await peer.answer("next")).result).toBe("fine")
     const errors = peer.lines.filter((each) => "error" in each)
     expect(errors).toHaveLength(1)
-    expect(errors[0]!.error.code).not.toBe("")
+    expect(errors[0]!.error).toMatchObject({ code: "server.request", message: expect.stringMatching(/./) })
+    expect(kernel.graft.kernel.locations()).toEqual([])
+  })
+
+  it("an error is told by its code, and by none where that is no text", async () => {
+    await open()
+    const peer = await dial()
+    peer.say({ id: 1, call: { service: "echo", method: "odd" } })
+    expect((await peer.answer(1)).error).toEqual({ code: "failed", message: "odd" })
+  })
+
+  it("half a line, half a call and an end: what was whole is answered, nothing is left behind", async () => {
+    await open()
+    const peer = await dial()
+    peer.say({ id: 1, call: { service: "echo", method: "say", args: ["whole"] } })
+    peer.socket.end('{"id":2,"call":')
+    expect((await peer.answer(1)).result).toBe("whole")
+    await peer.until(() => peer.closed)
+    expect(peer.lines.filter((line) => "error" in line)).toEqual([])
+  })
+
+  it("whoever leaves a call behind keeps no project open", async () => {
+    await open()
+    const project = join(home, "project")
+    mkdirSync(join(project, ".git"), { recursive: true })
+    const peer = await dial()
+    const opened = heard("location.opened")
+    peer.say({ id: 1, call: { service: "echo", method: "never", location: project } })
+    await opened
+    const left = heard("server.disconnected")
+    peer.socket.destroy()
+    await left
+    await new Promise(setImmediate)
+    expect(kernel.inspect().realms.find(({ location }) => location !== undefined)?.leases).toBe(0)
+  })
+
+  it("64 calls at once and no more; 64 clients at once and no more, and room again when they leave", async () => {
+    await open()
+    const first = await dial()
+    for (let id = 0; id < 1_000; id++) first.say({ id, call: { service: "echo", method: "never" } })
+    await first.until(() => first.lines.filter((line) => "error" in line).length === 936)
+    const others = await Promise.all(Array.from({ length: 63 }, () => dial()))
+    const refused = await dial()
+    expect(refused.lines).toMatchObject([{ error: { code: "server.full" } }])
+    const left = heard("server.disconnected")
+    others[0]!.socket.destroy()
+    await left
+    expect((await dial()).lines).toMatchObject([{ protocol: 1 }])
   })
 
   it("a line that never ends costs its sender the connection, and nobody else anything", async () => {

@@ -12,7 +12,7 @@ const at = (name: string) => join(project.directory, name)
 const write = (path: string, content: string, more: object = {}) => project.call("write", { path, content }, more)
 
 test("a new file, with the directories above it", async () => {
-  expect(await write("src/deep/new.ts", "content\n")).toMatchObject({ outcome: "ok", metadata: { before: undefined, after: expect.any(String) } })
+  expect(await write("src/deep/new.ts", "content\n")).toMatchObject({ outcome: "ok", metadata: { after: expect.any(String) } })
   expect(readFileSync(at("src/deep/new.ts"), "utf8")).toBe("content\n")
 })
 
