@@ -185,8 +185,6 @@ export default definePlugin((graft) => {
 
   it("plugins and tools", async () => {
     const owners = ["plugin", "tool"]
-    // What the ears made of another tool is told when somebody looks.
-    await graft.tool.list()
     await exactly(owners, ["plugin.loaded", "tool.added"], () => change(dropped("dice"), dice("")))
     await exactly(owners, ["plugin.reloaded", "tool.updated"], () => change(dropped("dice"), dice("", "Rolls two dice")))
     await exactly(owners, [], () => change(dropped("dice"), dice("", "Rolls two dice")))

@@ -10,6 +10,10 @@ export default definePlugin<AuthState>({
   state: { version: 1, init: () => ({}) },
   setup(graft) {
     const vault = new Vault(join(paths(graft.kernel.host.dataDir).data, "auth.json"), (message) => graft.log.warn(message))
-    graft.provide("auth", makeAuth(graft, vault))
+    const auth = makeAuth(graft, vault)
+    graft.provide("auth", auth)
+    // Another process may log in: whoever reads the file tells what changed in it.
+    graft.add("watched", { id: "auth", path: vault.file })
+    graft.on("watch.changed", ({ paths }) => (paths.includes(vault.file) ? auth.list() : undefined))
   },
 })

@@ -22,6 +22,9 @@ export function placesFor(configDirectory: string, location: string, directory: 
   return [{ at: configDirectory, scope: "user" }, ...directoriesBetween(location, directory).map((at) => ({ at, scope: at === location ? ("project" as const) : ("directory" as const) }))]
 }
 
+/** The user's and the project's own: told of when they change. Those of deeper directories are when they are next asked for. */
+export const instructionFiles = (configDirectory: string, location: string): string[] => [configDirectory, location].flatMap((at) => NAMES.map((name) => join(at, name)))
+
 export function instructionsAt(cache: Cache, location: string, { at, scope }: { at: string; scope: InstructionFile["scope"] }): Instructions | undefined {
   for (const name of NAMES) {
     const read = readInstructions(cache, join(at, name), scope, scope === "user" ? undefined : location)

@@ -71,7 +71,7 @@ function textOf(output: LanguageModelV4ToolResultOutput): { output: string; fail
 
 function reasons({ rules, unknown, stages }: Understood, rounds: number, calls: number): string {
   if (rules.length === 0) return "No rule matches this request, so I say what I can do."
-  const matched = `The request matches ${count(rules.length, "rule")}: ${rules.join(", ")}.${unknown.length > 0 ? ` Nothing matches "${unknown.join('", "')}".` : ""}`
+  const matched = `The request matches ${count(rules.length, "rule")}: ${rules.join(", ")}.${unknown.length > 0 ? ` Nothing matches ${some(unknown)}.` : ""}`
   if (calls > 0) return `${matched} Step ${rounds + 1} of ${stages.length}: ${count(calls, "call")}${calls > 1 ? " at once" : ""}.`
   return `${matched} No call is left to make, so I answer from the results.`
 }
@@ -83,9 +83,12 @@ function answer({ unknown, rules }: Understood, done: readonly Done[], left: rea
   const parts = done.filter(({ step, failed }) => failed || !(step.tool === "read" && step.use === "show" && edits.has(step.input.path))).map(told)
   if (left.length > 0) parts.push(`So I did not go on with: ${left.map(label).join(", ")}.`)
   if (missing.length > 0) parts.push(`I would need ${missing.map((tool) => `the tool \`${tool}\``).join(" and ")} for ${missing.length > 1 || done.length > 0 ? "the rest" : "this"}, and the request does not offer ${missing.length > 1 ? "them" : "it"}.`)
-  if (unknown.length > 0) parts.push(`I did not understand: "${unknown.join('", "')}". What I can do:\n${CAPABILITIES}`)
+  if (unknown.length > 0) parts.push(`I did not understand: ${some(unknown)}. What I can do:\n${CAPABILITIES}`)
   return [...parts, ...(about ? [ABOUT] : [])].join("\n\n")
 }
+
+const MOST_NAMED = 5
+const some = (texts: readonly string[]): string => `"${texts.slice(0, MOST_NAMED).join('", "')}"${texts.length > MOST_NAMED ? ` and ${texts.length - MOST_NAMED} more` : ""}`
 
 const label = ({ tool, input }: Step): string => `\`${[tool, ...["command", "pattern", "path"].flatMap((key) => (typeof input[key] === "string" ? [input[key]] : [])).slice(0, 1)].join(" ")}\``
 

@@ -13,6 +13,7 @@ const NEXT = /^(?:\s*(?:[,;.]?\s*(?:and\s+)?then\b,?|;|\n)\s*)+/i
 const ALSO = /^\s*(?:,\s*(?:and\b)?|&|\band\b)\s*/i
 /** Where a clause ends: outside of quotes, before what joins it to the next. */
 const CLAUSE = /^(?:"[^"\n]*"|'[^'\n]*'(?!\w)|`[^`\n]*`|(?!\s*(?:[,;\n]|&\s|\band\s|[.]?\s+then\b|[.]\s+\S))[\s\S])+/i
+const THANKS = /[\s,]+(?:please|thanks|thank you)[.!]*$/i
 const POLITE = /^\s*(?:(?:please|now|also|can you|could you|would you|finally)\s+)+/i
 
 export function understand(request: string): Understood {
@@ -24,7 +25,7 @@ export function understand(request: string): Understood {
     const text = rest.replace(POLITE, "")
     const whole = matchIn(text, RULES.filter((rule) => rule.whole))
     const clause = whole ? whole.match[0] : (CLAUSE.exec(text)?.[0] ?? text.slice(0, 1))
-    const matched = whole ?? clauseOf(clause.trim(), verb)
+    const matched = whole ?? clauseOf(clause.trim().replace(THANKS, ""), verb)
     if (matched) {
       if (!whole) verb = { rule: matched.rule, word: /^\w+/.exec(matched.match[0])![0] }
       found.rules.push(matched.rule.id)

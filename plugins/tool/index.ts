@@ -1,6 +1,7 @@
 /** The tools of a project: a registry over the slot `tool`, one settlement for every call, and the one way to change a file. */
 import * as v from "valibot"
-import { definePlugin } from "graft"
+import { definePlugin, type PluginFact } from "graft"
+import { inside } from "../lib/confine.ts"
 import type { ToolDefinition } from "./contract.ts"
 import { makeFiles } from "./files.ts"
 import { Registry, type ToolState } from "./registry.ts"
@@ -21,6 +22,10 @@ export default definePlugin<ToolState>({
     graft.provide("tool", registry.service())
     graft.provide("file", makeFiles(graft.state))
     graft.all("tool").onChange(() => { void registry.tell() })
+    // With a plugin that is not ours a hook over what the others' tools say may have come, changed or gone.
+    const ours = graft.kernel.roots().filter(({ kind }) => kind === "built-in").map(({ dir }) => dir)
+    const others = ({ file }: PluginFact) => (file === undefined || ours.some((dir) => inside(dir, file)) ? undefined : registry.tell())
+    for (const event of ["plugin.loaded", "plugin.reloaded", "plugin.reverted", "plugin.removed"] as const) graft.on(event, others)
     graft.fork(() => registry.tell())
   },
 })
