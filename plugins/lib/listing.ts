@@ -6,7 +6,8 @@ import { inDirectory } from "./confine.ts"
 
 const MAX_COUNTED = 100_000
 
-export interface Listing { lines: string[]; total: number; more: boolean }
+/** `left`: what is not shown, in words; empty where all is. Beyond 100,000 nobody counts. */
+export interface Listing { lines: string[]; total: number; left: string }
 
 /** Sorted by name, directories with a slash, files with their size in bytes. */
 export function listDirectory(real: string, limit: number): Promise<Listing> {
@@ -15,7 +16,8 @@ export function listDirectory(real: string, limit: number): Promise<Listing> {
     for await (const entry of await opendir(directory)) if (names.push(entry.name) >= MAX_COUNTED) break
     names.sort()
     const lines = await Promise.all(names.slice(0, limit).map(async (name) => describe(name, join(directory, name), await lstat(join(directory, name)).catch(() => undefined))))
-    return { lines, total: names.length, more: names.length > limit }
+    const left = names.length > limit ? `${names.length < MAX_COUNTED ? "" : "at least "}${names.length - lines.length} more` : ""
+    return { lines, total: names.length, left }
   })
 }
 

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto"
 import type { Graft } from "graft"
 import { paths } from "../lib/paths.ts"
+import { orStopped } from "../lib/stopped.ts"
 import type { TurnRequest } from "../llm/contract.ts"
 import type { Model } from "../model/contract.ts"
 import type { Failure, Session } from "../session/contract.ts"
@@ -44,9 +45,8 @@ export async function startTurn(work: Work, inputs: readonly Pending[], note?: s
   if (inputs.length > 0) await ledger.commit()
   takeIn(work, inputs)
   if (note !== undefined) tellNote(ledger, note)
-  const prepared = await prepare(work)
-  if ("code" in prepared) return prepared
-  if (work.stop.aborted) return void prepared.tools.dispose()
+  const prepared = await prepareUnlessStopped(work)
+  if (!prepared || "code" in prepared) return prepared
   const turn = activity.turns + 1
   ledger.tell("activity.turn.started", { activity: activity.id, turn })
   ledger.tell("message.created", { message: `${activity.id}.${turn}`, role: "assistant", activity: activity.id, model: prepared.model.ref })
@@ -56,9 +56,8 @@ export async function startTurn(work: Work, inputs: readonly Pending[], note?: s
 
 /** The same turn once more; models, tools and hooks are asked again. */
 export async function retryTurn(work: Work): Promise<Failure | undefined> {
-  const prepared = await prepare(work)
-  if ("code" in prepared) return prepared
-  if (work.stop.aborted) return void prepared.tools.dispose()
+  const prepared = await prepareUnlessStopped(work)
+  if (!prepared || "code" in prepared) return prepared
   await attempt(work, prepared, work.ledger.state.activity!.turn!.attempt!.n + 1)
   return undefined
 }
@@ -79,6 +78,15 @@ const textOf = (part: { kind: string; text?: string } | undefined): string | und
 function tellNote(ledger: Ledger, text: string): void {
   const activity = ledger.state.activity!
   ledger.tell("message.created", { message: `${activity.id}:n${activity.notes + 1}`, role: "synthetic", activity: activity.id, text })
+}
+
+/** Models, tools and hooks are others' and take their time: an interrupt does not wait for them. What comes too late is let go. */
+async function prepareUnlessStopped(work: Work): Promise<Prepared | Failure | undefined> {
+  const preparing = prepare(work)
+  const prepared = await orStopped(preparing, work.stop)
+  if (!work.stop.aborted) return prepared
+  void preparing.then((late) => { if ("tools" in late) late.tools.dispose() })
+  return undefined
 }
 
 /** Everything that a request is made of, or why it cannot be had. */
@@ -182,7 +190,7 @@ interface Ending { attempt: string; n: number; message: string; model: string; f
 async function settleReply({ graft, session, ledger, stop, chance }: Work, reply: Reply, { attempt, n, message, model, failure, calls }: Ending): Promise<void> {
   const error: Failure | undefined = failure && plainFailure(failure)
   settleHosted(ledger, message)
-  const changed = failure ? undefined : (await graft.mutate("turn.response", { session: session.id, model, finish: reply.finish!, parts: reply.parts() })).value.parts
+  const changed = failure ? undefined : (await orStopped(graft.mutate("turn.response", { session: session.id, model, finish: reply.finish!, parts: reply.parts() }), stop))?.value.parts
   const usage = reply.usage && { usage: reply.usage }
   const interrupted = stop.aborted && failure !== undefined
   if (failure && !reply.output) {

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs"
 import { isAbsolute } from "node:path"
 import type { Graft } from "graft"
+import { orStopped } from "../lib/stopped.ts"
 import type { Call } from "./contract.ts"
 
 export type CallErrorCode = "server.refused" | "server.request"
@@ -38,16 +39,6 @@ export async function perform(graft: Graft, call: Call, signal: AbortSignal, use
 }
 
 export const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === "function"
-
-/** What a promise gives, or undefined as soon as the signal aborts; nothing stays behind on a signal that outlives many waits. */
-export function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = () => resolve(undefined)
-    if (signal.aborted) stop()
-    signal.addEventListener("abort", stop, { once: true })
-    promise.finally(() => signal.removeEventListener("abort", stop)).then(resolve, reject)
-  })
-}
 
 function check(call: Call): Call {
   const { service, method, args, location } = call

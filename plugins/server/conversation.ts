@@ -1,7 +1,8 @@
 /** What is said over one connection: calls, streams, subscriptions; each client bounded, and none slowing another. */
 import { messageOf, type Graft } from "graft"
 import { LineTooLong } from "../lib/lines.ts"
-import { CallError, isStream, orStopped, perform } from "./calls.ts"
+import { orStopped } from "../lib/stopped.ts"
+import { CallError, isStream, perform } from "./calls.ts"
 import type { ClientMessage, Id, ServerMessage, Subscribe, Told } from "./contract.ts"
 import type { Client } from "./endpoint.ts"
 

@@ -184,5 +184,5 @@ const newId = (prefix: string): string => `${prefix}_${Date.now().toString(36).p
 /** The first line of what was asked, until somebody finds a better one. */
 const titleOf = (text: string): string => {
   const line = text.trim().split("\n", 1)[0]!.trim()
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line
+  return line.length > 60 ? `${line.slice(0, 59).toWellFormed()}…` : line
 }

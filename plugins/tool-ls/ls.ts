@@ -20,9 +20,9 @@ export const ls: ToolDefinition<typeof input> = {
     await context.permit(askFor(place))
     await using opened = await openReal(place.real)
     if (!(await opened.stat()).isDirectory()) return { output: `${place.path} is not a directory; a file is shown by read`, failed: true }
-    const { lines, total, more } = await listDirectory(place.real, MAX_ENTRIES)
+    const { lines, total, left } = await listDirectory(place.real, MAX_ENTRIES)
     return {
-      output: `${lines.join("\n") || "(empty directory)"}${more ? `\n… ${total - lines.length} more entries; use glob to narrow them down` : ""}`,
+      output: `${lines.join("\n") || "(empty directory)"}${left && `\n… ${left} entries; use glob to narrow them down`}`,
       title: `${path} (${total})`,
       metadata: { path: place.real, entries: total },
     }

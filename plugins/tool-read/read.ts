@@ -54,8 +54,8 @@ export const makeRead = (graft: Graft): ToolDefinition<typeof input> => ({
 const failed = (output: string): ToolResult => ({ output, failed: true })
 
 async function readDirectory(path: string, place: Place): Promise<ToolResult> {
-  const { lines, total, more } = await listDirectory(place.real, MAX_ENTRIES)
-  return { output: `${place.path} is a directory:\n${lines.join("\n") || "(empty)"}${more ? `\n… ${total - lines.length} more` : ""}`, title: `${path} (${total})` }
+  const { lines, total, left } = await listDirectory(place.real, MAX_ENTRIES)
+  return { output: `${place.path} is a directory:\n${lines.join("\n") || "(empty)"}${left && `\n… ${left}`}`, title: `${path} (${total})` }
 }
 
 async function readWhole(graft: Graft, bytes: Buffer, wanted: Input, place: Place, context: ToolContext): Promise<ToolResult> {

@@ -62,6 +62,6 @@ export function undo(model: Model, id: string): Model {
   const plugin = model.plugins[id]!
   const back = plugin.good.findIndex(({ closure }) => closure !== plugin.live!.closure)
   const refused = closureOf(model.files[id]!, model.helper)
-  const undone: Plugin = back < 0 ? { ...plugin, live: undefined, refused } : { ...plugin, live: plugin.good[back]!, gen: plugin.gen + 1, good: plugin.good.slice(back), refused }
+  const undone: Plugin = back < 0 ? { ...plugin, live: undefined, good: [], refused } : { ...plugin, live: plugin.good[back]!, gen: plugin.gen + 1, good: plugin.good.slice(back), refused }
   return { ...model, plugins: { ...model.plugins, [id]: undone } }
 }

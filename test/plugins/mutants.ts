@@ -34,6 +34,7 @@ export const mutants: Mutant[] = [
   mutant("S18", RUNNER, "new input does not refill the allowance", "runner/state.ts", "Object.assign(state.activity, { allowance, fresh: true", "Object.assign(state.activity, { fresh: true"),
   mutant("S19", RUNNER, "an interrupt waits for tools that do not hear it", "runner/calls.ts", "      Effect.raceFirst(patience),\n", ""),
   mutant("S19", RUNNER, "an interrupt forgets the input that was not yet taken in", "runner/drain.ts", `  if (step.kind === "open") open(work, step)\n`, ""),
+  mutant("S19", RUNNER, "an interrupt waits for the model and the hooks", "runner/turn.ts", "const prepared = await orStopped(preparing, work.stop)", "const prepared = await preparing"),
   mutant("S19", RUNNER, "an ending is written in pieces", "runner/turn.ts", "    if (stop.aborted) ledger.hold()\n", "    if (stop.aborted) await ledger.commit()\n"),
   mutant("S19", RUNNER, "a call starts after the interrupt", "runner/calls.ts", "      stop.throwIfAborted()\n", ""),
   mutant("S19", RUNNER, "an interrupt of the old generation is forgotten", "runner/coordinator.ts", "interrupt: handed?.interrupt ?? uninterrupted()", "interrupt: uninterrupted()"),

@@ -83,7 +83,7 @@ describe("what it understands", () => {
     ["write a.txt: one, then two\nthree", [['write {"path":"a.txt","content":"one, then two\\nthree\\n"}']]],
     ['edit a.txt: replace "x and y" with "", then run: cat a.txt', [['read {"path":"a.txt"}'], ['edit {"path":"a.txt","oldText":"x and y","newText":""}'], ['bash {"command":"cat a.txt"}']]],
     ["edit a.txt: replace one word with two words and then read b.txt", [['read {"path":"a.txt"}'], ['edit {"path":"a.txt","oldText":"one word","newText":"two words"}'], ['read {"path":"b.txt"}']]],
-    ["read a.txt please, then list src, thanks!", [['read {"path":"a.txt"}'], ['ls {"path":"src"}']]],
+    ["read a.txt please, then list src please.", [['read {"path":"a.txt"}'], ['ls {"path":"src"}']]],
     ["read a.txt and read a.txt", [['read {"path":"a.txt"}']]],
   ])("%j", async (request, stages) => {
     expect((await converse(request)).stages).toEqual(stages)

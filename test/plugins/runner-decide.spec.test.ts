@@ -21,34 +21,34 @@ const settled = (outcome: string, more: object = {}) => ["provider.attempt.settl
 const over = ["activity.turn.settled", { activity: "a1" }] as const
 const steer: Pending = { id: "i1", text: "", delivery: "steer", resume: true }
 
-test.each<{ given: readonly (readonly [string, object])[]; inbox?: Pending[]; force?: boolean; then: Partial<Step> }>([
-  { given: [], then: { kind: "idle" } },
-  { given: [], inbox: [{ ...steer, resume: false }], then: { kind: "idle" } },
-  { given: [], inbox: [{ ...steer, delivery: "queue" }, steer], then: { kind: "open", inputs: [steer] } },
-  { given: [], force: true, then: { kind: "open", by: "run", inputs: [] } },
-  { given: [opened], then: { kind: "turn" } },
-  { given: [opened, ...turnOf(1)], then: { kind: "recover" } },
-  { given: [opened, ...turnOf(1, output, called, settled("completed"))], then: { kind: "recover" } },
-  { given: [opened, ...turnOf(1, output, called, settled("completed"), answered)], then: { kind: "settle-turn" } },
-  { given: [opened, ...turnOf(1, output, called, settled("completed"), answered, over)], then: { kind: "turn", inputs: [] } },
-  { given: [opened, ...turnOf(1, output, said, settled("completed"), over)], then: { kind: "settle", outcome: "completed" } },
-  { given: [opened, ...turnOf(1, output, said, settled("completed"), over)], inbox: [steer], then: { kind: "turn", inputs: [steer] } },
-  { given: [opened, ...turnOf(1, output, said, settled("completed"), over)], inbox: [{ ...steer, delivery: "queue" }], then: { kind: "settle" } },
-  { given: [opened, ...turnOf(1, output, said, settled("completed", { finish: "length" }), over)], then: { kind: "settle", note: "the reply reached the model's output limit" } },
-  { given: [opened, ...turnOf(1, settled("failed", { error: { code: "llm.auth", message: "" } }), over)], then: { kind: "settle", outcome: "failed" } },
-  { given: [opened, ...turnOf(1, settled("failed"), ["provider.attempt.retry.scheduled", { at: 50 }])], then: { kind: "retry" } },
-  { given: [opened, ...turnOf(1, settled("failed"), ["provider.attempt.retry.scheduled", { at: 150 }])], then: { kind: "wait", until: 150 } },
-  { given: [opened, ...turnOf(1, output, said, settled("truncated"), over)], then: { kind: "turn", note: expect.stringContaining("cut off") } },
-  { given: [opened, ...turnOf(1, settled("completed"), over)], then: { kind: "turn", note: expect.stringContaining("empty") } },
-  { given: [opened, ...turnOf(1, output, called, settled("completed"), answered, over), ...turnOf(2, output, called, settled("completed"), answered, over)], then: { kind: "park", reason: "turn-limit" } },
-  { given: [opened, ["activity.parked", { reason: "turn-limit" }]], then: { kind: "idle" } },
-  { given: [opened, ["activity.parked", { reason: "turn-limit" }]], inbox: [steer], then: { kind: "resume", by: "input" } },
-  { given: [opened, ["activity.parked", { reason: "turn-limit" }]], force: true, then: { kind: "resume", by: "run" } },
-  { given: [opened, ["activity.interrupted", { reason: "" }]], then: { kind: "idle" } },
-])("decide $#: $then.kind", ({ given, inbox = [], force = false, then }) => {
+test.each<{ given: readonly (readonly [string, object])[]; inbox?: Pending[]; force?: boolean; step: Partial<Step> }>([
+  { given: [], step: { kind: "idle" } },
+  { given: [], inbox: [{ ...steer, resume: false }], step: { kind: "idle" } },
+  { given: [], inbox: [{ ...steer, delivery: "queue" }, steer], step: { kind: "open", inputs: [steer] } },
+  { given: [], force: true, step: { kind: "open", by: "run", inputs: [] } },
+  { given: [opened], step: { kind: "turn" } },
+  { given: [opened, ...turnOf(1)], step: { kind: "recover" } },
+  { given: [opened, ...turnOf(1, output, called, settled("completed"))], step: { kind: "recover" } },
+  { given: [opened, ...turnOf(1, output, called, settled("completed"), answered)], step: { kind: "settle-turn" } },
+  { given: [opened, ...turnOf(1, output, called, settled("completed"), answered, over)], step: { kind: "turn", inputs: [] } },
+  { given: [opened, ...turnOf(1, output, said, settled("completed"), over)], step: { kind: "settle", outcome: "completed" } },
+  { given: [opened, ...turnOf(1, output, said, settled("completed"), over)], inbox: [steer], step: { kind: "turn", inputs: [steer] } },
+  { given: [opened, ...turnOf(1, output, said, settled("completed"), over)], inbox: [{ ...steer, delivery: "queue" }], step: { kind: "settle" } },
+  { given: [opened, ...turnOf(1, output, said, settled("completed", { finish: "length" }), over)], step: { kind: "settle", note: "the reply reached the model's output limit" } },
+  { given: [opened, ...turnOf(1, settled("failed", { error: { code: "llm.auth", message: "" } }), over)], step: { kind: "settle", outcome: "failed" } },
+  { given: [opened, ...turnOf(1, settled("failed"), ["provider.attempt.retry.scheduled", { at: 50 }])], step: { kind: "retry" } },
+  { given: [opened, ...turnOf(1, settled("failed"), ["provider.attempt.retry.scheduled", { at: 150 }])], step: { kind: "wait", until: 150 } },
+  { given: [opened, ...turnOf(1, output, said, settled("truncated"), over)], step: { kind: "turn", note: expect.stringContaining("cut off") } },
+  { given: [opened, ...turnOf(1, settled("completed"), over)], step: { kind: "turn", note: expect.stringContaining("empty") } },
+  { given: [opened, ...turnOf(1, output, called, settled("completed"), answered, over), ...turnOf(2, output, called, settled("completed"), answered, over)], step: { kind: "park", reason: "turn-limit" } },
+  { given: [opened, ["activity.parked", { reason: "turn-limit" }]], step: { kind: "idle" } },
+  { given: [opened, ["activity.parked", { reason: "turn-limit" }]], inbox: [steer], step: { kind: "resume", by: "input" } },
+  { given: [opened, ["activity.parked", { reason: "turn-limit" }]], force: true, step: { kind: "resume", by: "run" } },
+  { given: [opened, ["activity.interrupted", { reason: "" }]], step: { kind: "idle" } },
+])("decide $#: $step.kind", ({ given, inbox = [], force = false, step }) => {
   const state = emptyState("s")
   for (const [type, data] of given) evolve(state, { type, data })
-  expect(decide(state, inbox, force, 100)).toMatchObject(then)
+  expect(decide(state, inbox, force, 100)).toMatchObject(step)
 })
 
 test("retries: four, doubling from two seconds, and only for what passes by itself", () => {

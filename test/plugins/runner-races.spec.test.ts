@@ -4,6 +4,7 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import fc from "fast-check"
+import { definePlugin, type Definition } from "graft"
 import { expect, test } from "vitest"
 import { call, conversation, fails, finish, says, soon, text, type Conversation, type Script } from "../fixtures/conversation.ts"
 import { refusedBy } from "../fixtures/machines.ts"
@@ -168,6 +169,33 @@ test("a call that was still asking when the interrupt came does not start after 
   expect((await session.messages(id)).at(-1)?.parts).toMatchObject([{ call: "c1", outcome: "not-started" }])
 })
 
+const never = () => new Promise<never>(() => {})
+const hook = (event: "turn.request" | "turn.response") => definePlugin({ per: "process", setup: (graft) => { graft.on(event, never, { deadline: 60_000 }) } })
+
+test.each<[where: string, script: Script, reached: string, extra: Record<string, Definition>]>([
+  ["the model is being chosen", says(), "activity.opened", { "fake-model": definePlugin({ per: "process", setup: (graft) => graft.provide("model", { resolve: never } as never) }) }],
+  ["the tools are being gathered", says(), "activity.opened", { "fake-tool": definePlugin({ per: "process", setup: (graft) => graft.provide("tool", { list: async () => [], advertise: never } as never) }) }],
+  ["a hook looks at the request", says(), "activity.opened", { hook: hook("turn.request") }],
+  ["a hook looks at the reply", says(...text("said"), finish()), "message.part.delta", { hook: hook("turn.response") }],
+  ["the provider says nothing and does not hear", async function* () { yield* text("so"); await never() }, "message.part.delta", {}],
+  ["a retry is waited for", fails("llm.rate-limit", { retryAfter: 600_000 }), "provider.attempt.retry.scheduled", {}],
+  ["a tool does not hear", says(call("c1", "stuck"), finish("tool-calls")), "tool.started", {}],
+])("an interrupt ends everything within a second while %s; a second one changes nothing (S19)", async (_, script, reached, extra) => {
+  await using c = await conversation([script, says(...text("as if nothing had been"), finish())], { stuck: async (_input, { started }) => (await started(), never()) }, { extra })
+  const { session } = c.kernel.graft
+  const id = await c.session()
+  const there = heard(c, reached)
+  await session.prompt({ session: id, text: "go" })
+  await there
+  const since = performance.now()
+  await Promise.all([session.interrupt(id), session.interrupt(id, "again")])
+  expect(performance.now() - since).toBeLessThan(1_500)
+  expect((await soon(session.wait(id))).state).toBe("interrupted")
+  expect(types(c, id).filter((type) => type === "activity.interrupted")).toHaveLength(1)
+  expect(refusedBy(c.log.events(id))).toEqual([])
+  expect(c.log.db.prepare("SELECT * FROM provider_attempt WHERE state <> 'settled' UNION ALL SELECT * FROM provider_attempt WHERE outcome IS NULL").all()).toEqual([])
+})
+
 test("what passes by itself is tried four times more, and then is a failure (S22)", async () => {
   await using c = await conversation(() => fails("llm.network", { retryAfter: 1 }))
   const id = await c.session()
@@ -275,6 +303,7 @@ test("random conversations: the log is always legal, nothing is lost, nothing ru
     for (const table of ["provider_attempt", "tool_call"]) expect(c.log.db.prepare(`SELECT * FROM ${table} WHERE state <> 'settled'`).all()).toEqual([])
     expect(c.log.db.prepare("SELECT * FROM activity WHERE state = 'open'").all()).toEqual([])
     const starts = of<{ call: string }>("tool.started").map(({ call: which }) => which)
+    expect(ran.has("half")).toBe(false)
     expect([...ran].sort()).toEqual(starts.map((which) => [which, 1]).sort())
     const left = new Set((await c.kernel.graft.session.inbox(id)).map((input) => (expect(input.resume).toBe(false), input.id)))
     const taken = [...of<{ input: string }>("session.input.promoted"), ...of<{ input: string }>("session.input.cancelled")].map(({ input }) => input)

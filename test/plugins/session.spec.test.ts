@@ -32,6 +32,12 @@ test("the same input id with the same text is one event and one receipt, with an
   await expect(session.prompt({ session: id, text: "stop", id: "inp_1" })).rejects.toMatchObject({ code: "session.conflict" })
   expect(c.log.events(id).filter((event) => event.type === "session.input.admitted")).toHaveLength(1)
   expect(c.requests).toHaveLength(1)
+  const many = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => session.prompt({ session: id, text: n % 2 ? "odd" : "even", id: "inp_2", resume: false })))
+  const receipts = many.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))
+  expect(new Set(receipts.map((receipt) => JSON.stringify(receipt))).size).toBe(1)
+  expect(receipts).toHaveLength(10)
+  for (const one of many) if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "session.conflict" })
+  expect(c.log.events(id).filter((event) => event.type === "session.input.admitted")).toHaveLength(2)
 })
 
 test("a session is made once per id, in a directory that is there, and found by its project", async () => {
