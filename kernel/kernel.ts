@@ -244,11 +244,8 @@ export class Kernel {
 
   /** Live plugins, other than its provider, that need a service. */
   consumers(realm: Realm, service: string, provider: Unit): string[] {
-    return this.#seenFrom(realm).flatMap((each) => each.live()).filter((generation) => generation.unit !== provider && generation.observed.has(service)).map((generation) => generation.name)
+    return (realm === this.root ? this.realms() : [realm]).flatMap((each) => each.live()).filter((generation) => generation.unit !== provider && generation.observed.has(service)).map((generation) => generation.name)
   }
-
-  /** The realms whose table holds what this one provides. */
-  #seenFrom(realm: Realm): Realm[] { return realm === this.root ? this.realms() : [realm] }
 
   /** Services went or came: who needs a lost one waits, who may go on is tried again. */
   servicesChanged(gone: readonly string[]): void {

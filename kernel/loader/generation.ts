@@ -312,8 +312,6 @@ export class Generation implements Owner {
     }
     for (const giveBack of this.#held) giveBack()
     await this.unit.kept.releaseOf(this)
-    this.calls.clear()
-    this.timers.clear()
     this.rows.clear()
     this.services.clear()
     this.listeners = []

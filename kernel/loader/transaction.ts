@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from "node:util"
 import type { JournalEntry } from "../control.ts"
 import { runAs } from "../bus/attribution.ts"
+import { validate } from "../bus/validate.ts"
 import { BOUNDS, sleep, within } from "../clock.ts"
 import { KernelError, messageOf, Unavailable } from "../errors.ts"
 import type { Evaluation } from "./evaluation.ts"
@@ -124,7 +125,9 @@ export class Transaction {
     const { kernel } = unit
     unit.offers = new Set(offers)
     if (definition.engines && !(await import("semver")).default.satisfies(kernel.version, definition.engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${definition.engines}, this is ${kernel.version}`)
-    return unit.checkedOptions(definition, options, (message) => { throw new KernelError("Invalid", `plugins.${unit.id}.${message}`) })
+    const checked = validate(definition.options, options ?? {})
+    if (!checked.ok) throw new KernelError("Invalid", `plugins.${unit.id}.${checked.message}`)
+    return checked.value
   }
 
   async #stage(generation: Generation): Promise<void> {

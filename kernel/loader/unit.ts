@@ -58,6 +58,7 @@ export class Unit {
   #wanted: Wanted | undefined
   #transaction: Transaction | undefined
   #closed = false
+  readonly #ended = Promise.withResolvers<undefined>()
 
   constructor(kernel: Kernel, realm: Realm, id: string) {
     this.kernel = kernel
@@ -141,8 +142,11 @@ export class Unit {
   async #attempt(candidate: Candidate, kept: Good | undefined, { cause, settle }: Wanted): Promise<boolean> {
     // Consent is compared like all else: what runs goes when nobody agrees to it any more.
     const asks = candidate.guarded && this.live?.evaluation.entry === candidate.entry && !this.live.evaluation.stale()
-    const refusal = asks ? await this.kernel.admit(candidate, this.realm).then(() => undefined, messageOf) : undefined
-    if (refusal !== undefined) return this.leave("refused", refusal), false
+    const refusal = asks ? await Promise.race([this.#ended.promise, this.kernel.admit(candidate, this.realm).then(() => undefined, messageOf)]) : undefined
+    if (refusal !== undefined) {
+      this.leave("refused", refusal)
+      return false
+    }
     const { live } = this
     const failure = this.failures.get(candidate.entry)
     const options = this.kernel.wants.options(this)
@@ -157,16 +161,17 @@ export class Unit {
 
   /** Are these the options it has, or does it take them while it runs? */
   #takes(live: Generation, options: unknown): boolean {
-    const next = this.checkedOptions(live.definition, options, () => undefined)
-    if (isDeepStrictEqual(live.options, next)) return true
-    if (next === undefined || !live.optionsListener || runAs(live, () => live.optionsListener!(next as never, live.options as never)) === "reload") return false
-    live.options = next
+    const next = validate(live.definition.options, options ?? {})
+    if (!next.ok) return false
+    if (isDeepStrictEqual(live.options, next.value)) return true
+    try {
+      if (!live.optionsListener || runAs(live, () => live.optionsListener!(next.value as never, live.options as never)) === "reload") return false
+    } catch (error) {
+      live.fault("throw", "onOptions", error)
+      return false
+    }
+    live.options = next.value
     return true
-  }
-
-  checkedOptions(definition: Definition<never, never>, options: unknown, wrong: (message: string) => undefined): unknown {
-    const checked = validate(definition.options, options ?? {})
-    return checked.ok ? checked.value : wrong(checked.message)
   }
 
   /** Services without which it cannot be. */
@@ -250,6 +255,7 @@ export class Unit {
   /** Ends with every generation closed, and whatever was coming up given up. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#ended.resolve(undefined)
     this.#transaction?.supersede()
     await this.running
     if (this.live) {

@@ -1,7 +1,7 @@
 /** The instance of one generation, as seen from one realm: the kernel's own words, and every service and slot by its name. */
 import type { Graft, Words } from "../instance.ts"
 import type { Realm } from "../registry/realm.ts"
-import { KernelError } from "../errors.ts"
+import { KernelError, type KernelErrorCode } from "../errors.ts"
 import { makeBoard } from "../registry/board.ts"
 import { makeHandle } from "../registry/handle.ts"
 import type { Generation } from "./generation.ts"
@@ -14,15 +14,10 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
   const { kernel } = unit
   const handles = new Map<string, object>()
   const foreign = realm !== generation.realm
-  const here = (word: string) => {
-    if (foreign) throw new KernelError("NotLive", `${word} registers where a plugin lives; an instance from graft.at() only calls and tells`)
-  }
-  const live = (word: string) => {
-    if (generation.state === "staged") throw new KernelError("NotLive", `${word} in setup: nothing is live yet; do it in a handler, or in onCommit`)
-  }
-  const free = (service: string) => {
-    if (service in words || service === "then") throw new KernelError("Invalid", `"${service}" is a word of the kernel and cannot be a service: choose another name`)
-  }
+  const unless = (wrong: boolean, code: KernelErrorCode, message: string) => { if (wrong) throw new KernelError(code, message) }
+  const here = (word: string) => unless(foreign, "NotLive", `${word} registers where a plugin lives; an instance from graft.at() only calls and tells`)
+  const live = (word: string) => unless(generation.state === "staged", "NotLive", `${word} in setup: nothing is live yet; do it in a handler, or in onCommit`)
+  const free = (service: string) => unless(service in words || service === "then", "Invalid", `"${service}" is a word of the kernel and cannot be a service: choose another name`)
   const log = Object.fromEntries(LEVELS.map((level) => [level, (...parts: unknown[]) => kernel.log(generation, level, parts)])) as unknown as Words["log"]
 
   const words: { [K in keyof Words]: Words[K] } = {
@@ -54,14 +49,8 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     }) as Words["at"],
 
     keep: async (name, key, acquire, release, options) => (here("keep"), generation.open("keep"), unit.kept.keep(generation, name, key, acquire, release, options?.exclusive === true)),
-    onOptions: (listener) => {
-      generation.open("onOptions")
-      generation.optionsListener = listener as never
-    },
-    onCommit: (work) => {
-      if (generation.state !== "staged") throw new KernelError("NotLive", "onCommit belongs in setup")
-      generation.commitWork.push(work)
-    },
+    onOptions: (listener) => (generation.open("onOptions"), void (generation.optionsListener = listener as never)),
+    onCommit: (work) => (unless(generation.state !== "staged", "NotLive", "onCommit belongs in setup"), void generation.commitWork.push(work)),
     defer: (cleanup) => generation.defer("defer", cleanup),
     fork: (work, options) => generation.fork(work, options?.hold),
     every: (milliseconds, work) => generation.timer(milliseconds, work, true),

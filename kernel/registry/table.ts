@@ -3,7 +3,7 @@
  * derived when asked and forgotten at the next commit. So half a plugin cannot be visible, and unloading is folding again.
  */
 import { isDeepStrictEqual } from "node:util"
-import type { EventPolicy, ListenOptions, Meta, Row, RowChange, SlotPolicy } from "../instance.ts"
+import type { Definition, EventPolicy, ListenOptions, Meta, Row, RowChange, SlotPolicy } from "../instance.ts"
 import type { Schema } from "../vocabulary.ts"
 import type { Inbox } from "../bus/inbox.ts"
 import { nounOf } from "../bus/bus.ts"
@@ -81,15 +81,14 @@ export class Table {
   }
 
   eventPolicy(event: string): EventPolicy | undefined {
-    return cached(this.#policies, event, () => {
-      for (const generation of this.#realm.live()) if (generation.definition.events?.[event]) return generation.definition.events[event]
-      return this.#realm.parent?.table.eventPolicy(event)
-    })
+    return cached(this.#policies, event, () => this.#owner("events", event)?.events![event] ?? this.#realm.parent?.table.eventPolicy(event))
   }
 
-  slotPolicy(slot: string): SlotPolicy | undefined {
-    for (const generation of this.#realm.live()) if (generation.definition.slots?.[slot]) return generation.definition.slots[slot]
-    return this.#realm.parent?.table.slotPolicy(slot)
+  slotPolicy(slot: string): SlotPolicy | undefined { return this.#owner("slots", slot)?.slots![slot] ?? this.#realm.parent?.table.slotPolicy(slot) }
+
+  /** Who declares it here. */
+  #owner(kind: "events" | "slots", name: string): Definition<never, never> | undefined {
+    return this.#realm.live().find(({ definition }) => definition[kind]?.[name])?.definition
   }
 
   view(row: SlotRow): Row<any> {

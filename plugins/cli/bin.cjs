@@ -18,8 +18,8 @@ function moveToPinned() {
   if (!pinned) return refuse()
   var child = require("child_process").spawn(pinned, [__filename].concat(process.argv.slice(2)), { stdio: "inherit" })
   ;["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (signal) {
-    // A terminal interrupts both by itself.
-    process.on(signal, function () { if (signal !== "SIGINT") child.kill(signal) })
+    // Ctrl-C reaches both by itself, and twice would be once too often.
+    process.on(signal, function () { if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal) })
   })
   child.on("error", refuse)
   child.on("exit", function (code, signal) { process.exit(code === null ? (signal === "SIGKILL" ? 137 : 130) : code) })

@@ -1,9 +1,9 @@
 /** `graft <command> …`: finds the command, runs it with a terminal, and turns whatever happens into an exit code. */
-import { messageOf, type Graft, type Row } from "graft"
+import { messageOf, Unavailable, type Graft, type Row } from "graft"
 import { near } from "../lib/near.ts"
 import { UsageError } from "./arguments.ts"
 import type { Cli, Subcommand, Terminal } from "./contract.ts"
-import { comeUp } from "./notices.ts"
+import { comeUp, whyAbsent } from "./notices.ts"
 import type { Screen } from "./screen.ts"
 import { table } from "./table.ts"
 import { openTerminal } from "./terminal.ts"
@@ -30,7 +30,7 @@ export function makeCli(graft: Graft, screen: Screen): Cli {
         return await dispatch(graft, argv, terminal, { help, version })
       } catch (error) {
         if (graft.retiring.aborted && (error as { code?: unknown }).code === "Moved") throw error
-        return explain(error, terminal, argv[0] !== undefined && named(graft, argv[0]) ? `graft ${argv[0]}` : "graft")
+        return explain(absent(graft, error), terminal, argv[0] !== undefined && named(graft, argv[0]) ? `graft ${argv[0]}` : "graft")
       }
     },
   }
@@ -86,6 +86,11 @@ export function overview(rows: readonly Row<Subcommand>[]): string {
     "  --no-color  plain text      --safe  built-in plugins only      --version\n",
     "exit codes: 0 done, 1 failed, 2 usage, 3 needs permission, 130 interrupted",
   ].join("\n") + "\n"
+}
+
+/** What is not there is said with its reason. */
+function absent(graft: Graft, error: unknown): unknown {
+  return error instanceof Unavailable ? new Error(whyAbsent(graft, error.service), { cause: error }) : error
 }
 
 function explain(error: unknown, terminal: Terminal & { interrupted: boolean }, command: string): number {

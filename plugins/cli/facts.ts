@@ -1,5 +1,7 @@
 /** Events as lines for people: what happened, to whom, and where in the source when something broke. */
 import type { Meta } from "graft"
+import type { ConfigWarning } from "../config/contract.ts"
+import { sayWarning } from "./notices.ts"
 import { oneLine } from "./table.ts"
 
 type Payload = Record<string, any>
@@ -23,7 +25,7 @@ const SAY: Readonly<Record<string, (payload: Payload) => string>> = {
   "tool.updated": ({ tool }) => `tool ${tool.name} changed`,
   "tool.removed": ({ tool }) => `tool ${tool.name} is gone`,
   "config.changed": ({ paths }) => `config changed: ${paths.join(", ")}`,
-  "config.warned": ({ file, line, message }) => `config ${file ?? ""}${line ? `:${line}` : ""}: ${message}`,
+  "config.warned": (warning) => sayWarning(warning as ConfigWarning),
 }
 
 /** What a person in a conversation wants to know at once, when it was not there from the start. */

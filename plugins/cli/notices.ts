@@ -12,6 +12,22 @@ export async function comeUp(graft: Graft): Promise<void> {
   await graft.kernel.settled(PATIENCE).catch(() => {})
 }
 
+const TROUBLE: Readonly<Record<string, string>> = { failed: "failed", refused: "was not run", waiting: "waits", loading: "is not up yet" }
+
+/** Where it went wrong, unless the reason says so itself. */
+function placeOf(graft: Graft, plugin: string, reason: string): string {
+  const where = graft.kernel.journal(plugin).findLast(({ message }) => message === reason)?.where
+  return where === undefined || reason.includes(where) ? "" : `${where}: `
+}
+
+/** A service that nobody provides now: who would, and why it does not. */
+export function whyAbsent(graft: Graft, service: string): string {
+  const plugin = graft.kernel.inspect().realms.flatMap(({ plugins }) => plugins).find(({ id }) => id === service)
+  if (!plugin) return `no plugin provides "${service}"`
+  if (plugin.status !== "live") return `"${service}" is missing: the plugin ${plugin.id} is ${plugin.status === "disabled" ? "" : `${plugin.status}: `}${plugin.reason}${plugin.status === "disabled" ? ` (graft plugin enable ${plugin.id})` : ""}`
+  return `"${service}" is missing: ${plugin.file} took the place of the built-in ${plugin.id}, and does not provide it; rename the file, or start with --safe`
+}
+
 export const sayWarning = ({ file, line, path, message, suggestion }: ConfigWarning): string => `config${file ? ` ${file}${line ? `:${line}` : ""}` : ""}: ${path ? `"${path}" ` : ""}${message}${suggestion ? `; did you mean "${suggestion}"?` : ""}`
 
 /** `asked`: a person is asked about what was refused, so it is no news. */
@@ -20,7 +36,7 @@ export async function notices(graft: Graft, location: string, asked = false): Pr
   const plugins = graft.kernel.inspect().realms.filter((realm) => realm.location === undefined || realm.location === location).flatMap((realm) => realm.plugins)
   return [
     ...warnings.map(sayWarning),
-    ...plugins.filter(({ status }) => status === "failed" || status === "waiting" || (status === "refused" && !asked)).map(({ id, status, reason }) => `plugin ${id} ${status === "failed" ? "failed" : status === "refused" ? "was not run" : "waits"}: ${oneLine(reason, 300)}`),
+    ...plugins.filter(({ status }) => status in TROUBLE && !(status === "refused" && asked)).map(({ id, status, reason }) => `plugin ${id} ${TROUBLE[status]}: ${status === "loading" ? "what it does at the start has not ended" : `${placeOf(graft, id, reason)}${oneLine(reason, 300)}`}`),
   ]
 }
 

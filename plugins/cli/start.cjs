@@ -2,7 +2,7 @@
  * Which host runs: the built one if its sources are still those it was built from, else one that is built now, else the
  * sources themselves. A stale one, never. What the host runs (the plugins) is compared by content in the kernel.
  */
-const { readFileSync, renameSync, statSync, writeFileSync } = require("node:fs")
+const { readFileSync, renameSync, statSync, writeFileSync, writeSync } = require("node:fs")
 const { join, resolve, sep } = require("node:path")
 const { pathToFileURL } = require("node:url")
 
@@ -13,13 +13,28 @@ const installed = home.split(sep).includes("node_modules")
 const argv = process.argv.slice(2)
 const fromSource = argv[0] === "--from-source" && argv.shift() !== undefined
 
-start().then(
-  (code) => process.exit(code),
-  (error) => {
-    process.stderr.write(`graft: ${error instanceof Error ? error.stack : String(error)}\n`)
-    process.exit(1)
-  },
-)
+/** Until the work is done, an exit is somebody's else: a plugin that ends the process is no success. */
+let done = false
+process.once("exit", (code) => {
+  if (done || code !== 0) return
+  writeSync(2, "graft: the process was ended before its work was done, by a plugin (graft --safe leaves yours out)\n")
+  process.exitCode = 1
+})
+
+start().then(leave, (error) => {
+  process.stderr.write(`graft: ${error instanceof Error ? error.stack : String(error)}\n`)
+  return leave(1)
+})
+
+/** A pipe takes what was written in its own time; who does not read at all is waited for as long as it holds the pipe. */
+async function leave(code) {
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => {
+    if (stream.writableLength === 0 || stream.destroyed) return resolve()
+    stream.once("drain", resolve).once("close", resolve).once("error", resolve)
+  })))
+  done = true
+  process.exit(code)
+}
 
 async function start() {
   const host = await choose()

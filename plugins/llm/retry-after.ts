@@ -2,13 +2,14 @@
 
 /** Milliseconds, or undefined when it does not say. `now` in ms since the epoch. */
 export function retryAfter(headers: Readonly<Record<string, string>>, said: string, now: number): number | undefined {
+  // What is negative, or no number, says nothing.
   const exact = Number(headers["retry-after-ms"]?.trim() || Number.NaN)
   if (exact >= 0) return exact
   const header = headers["retry-after"]?.trim()
   if (header) {
     const seconds = Number(header)
     if (seconds >= 0) return Math.round(seconds * 1_000)
-    const date = Date.parse(header)
+    const date = Number.isNaN(seconds) ? Date.parse(header) : Number.NaN
     if (!Number.isNaN(date)) return Math.max(0, date - now)
   }
   const words = /(?:try again|retry) (?:in|after) (\d+(?:\.\d+)?) ?(ms|milliseconds?|s|seconds?|m|minutes?)\b/i.exec(said)

@@ -29,13 +29,15 @@ export class Asks {
     return Object.values(this.#state.value.pending).filter((ask) => ask.reply === undefined)
   }
 
-  get(id: string): PendingAsk | undefined {
-    return this.#state.value.pending[id]
+  /** Ids come from outside: the words that every object has are none. */
+  get(id: string): (PendingAsk & { reply?: Reply }) | undefined {
+    const { pending } = this.#state.value
+    return Object.hasOwn(pending, id) ? pending[id] : undefined
   }
 
   /** Puts the question; `false` when it stands already. */
   open(ask: PendingAsk): boolean {
-    if (this.#state.value.pending[ask.id]) return false
+    if (this.get(ask.id)) return false
     this.#state.update((draft) => { draft.pending[ask.id] = ask })
     return true
   }
@@ -43,7 +45,7 @@ export class Asks {
   /** Waits for a person: no deadline, ends with the signal. */
   wait(id: string, signal?: AbortSignal): Promise<End> {
     if (this.#retiring.aborted) return Promise.reject(new Moved())
-    const ask = this.#state.value.pending[id]
+    const ask = this.get(id)
     if (!ask) return Promise.resolve("unanswered")
     const replied = ask.reply
     if (replied) return Promise.resolve(this.#finish(id, replied))
@@ -63,11 +65,14 @@ export class Asks {
     })
   }
 
-  /** Answers an ask; kept until its waiter, perhaps still on its way from the generation before, has fetched it. */
-  end(id: string, end: End): void {
-    if (this.#waiters.get(id)?.size) return this.#wake(id, end)
-    if (end === "once" || end === "always" || end === "deny") this.#state.update((draft) => { const ask = draft.pending[id]; if (ask) ask.reply = end })
+  /** Answers an ask, once; kept until its waiter, perhaps still on its way from the generation before, has fetched it. False when it is not open. */
+  end(id: string, end: End): boolean {
+    const ask = this.get(id)
+    if (!ask || ask.reply !== undefined) return false
+    if (this.#waiters.get(id)?.size) this.#wake(id, end)
+    else if (end === "once" || end === "always" || end === "deny") this.#state.update((draft) => { draft.pending[id]!.reply = end })
     else this.#finish(id, end)
+    return true
   }
 
   /** The last face that could answer is gone. */
@@ -77,7 +82,7 @@ export class Asks {
 
   /** The question is settled without its answer. */
   drop(id: string): void {
-    if (this.#state.value.pending[id] && !this.#waiters.get(id)?.size) this.#finish(id, "unanswered")
+    if (this.get(id) && !this.#waiters.get(id)?.size) this.#finish(id, "unanswered")
   }
 
   #finish(id: string, end: End): End {

@@ -60,8 +60,7 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
   async function settleOthers(): Promise<void> {
     for (const ask of asks.list()) {
       if ((await evaluate(ask)).effect !== "allow") continue
-      asks.end(ask.id, "once")
-      graft.emit("permission.replied", { id: ask.id, reply: "once", session: ask.session })
+      if (asks.end(ask.id, "once")) graft.emit("permission.replied", { id: ask.id, reply: "once", session: ask.session })
     }
   }
 
@@ -89,9 +88,8 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
     async reply(id, reply) {
       if (!REPLIES.includes(reply)) throw new PermissionError("permission.reply", `"${String(reply)}" is no answer: ${REPLIES.join(", ")} are`)
       const ask = asks.get(id)
-      if (!ask) throw new PermissionError("permission.unknown", `no question "${id}" is open; it may have been answered or interrupted`)
-      if (reply === "always" && ask.rule) await saved.add(location, ask.rule)
-      asks.end(id, reply)
+      if (ask && ask.reply === undefined && reply === "always" && ask.rule) await saved.add(location, ask.rule)
+      if (!ask || !asks.end(id, reply)) throw new PermissionError("permission.unknown", `no question "${id}" is open; it may have been answered or interrupted`)
       graft.emit("permission.replied", { id, reply, session: ask.session })
       if (reply === "always") await settleOthers()
     },

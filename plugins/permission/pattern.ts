@@ -1,4 +1,5 @@
 /** The pattern language of rules: `*` is any text, `\*` a star, `\\` a backslash; everything else is itself. */
+import { wildcard } from "../lib/wildcard.ts"
 
 const ANY = Symbol("*")
 type Token = string | typeof ANY
@@ -17,27 +18,9 @@ function tokens(pattern: string): Token[] {
   return out
 }
 
-/** Linear in practice and never exponential: the last star alone is retried, whatever the pattern. */
 export function matchesPattern(pattern: string, text: string): boolean {
   const wanted = tokens(pattern)
-  let at = 0
-  let token = 0
-  let star = -1
-  let resume = 0
-  while (at < text.length) {
-    if (token < wanted.length && wanted[token] === ANY) {
-      star = token++
-      resume = at
-    } else if (token < wanted.length && wanted[token] === text[at]) {
-      token++
-      at++
-    } else if (star >= 0) {
-      token = star + 1
-      at = ++resume
-    } else return false
-  }
-  while (wanted[token] === ANY) token++
-  return token === wanted.length
+  return wildcard(wanted.length, text.length, (at) => wanted[at] === ANY, (at, to) => wanted[at] === text[to])
 }
 
 /** How many characters a pattern pins down: the longer pattern is the more precise one. */

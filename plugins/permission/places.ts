@@ -9,9 +9,11 @@ export function resolved(rule: Rule, location: string): Rule[] {
   if (rule.pattern === undefined || rule.action === "bash") return [rule]
   const pattern = anchor(rule.pattern, location)
   const fixed = isExact(pattern) ? pattern : /^(?:[^\\*]|\\[\\*])*\//.exec(pattern)?.[0]
-  if (fixed === undefined) return [rule]
-  const real = realOf(literally(fixed))
-  const leaves = real !== undefined && inside(location, literally(fixed)) && !inside(location, real)
+  const place = fixed && literally(fixed)
+  // The project's own path is a real one.
+  if (!fixed || !place || place === `${location}/`) return [rule]
+  const real = realOf(place)
+  const leaves = real !== undefined && inside(location, place) && !inside(location, real)
   return real === undefined || (leaves && rule.effect === "allow") ? [rule] : [rule, { ...rule, pattern: exactly(real) + pattern.slice(fixed.length) }]
 }
 

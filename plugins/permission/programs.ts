@@ -18,16 +18,26 @@ const NO_PROGRAM = /^(-[vVh]|--version|--help)$/
 const PIPED = /^(-|\/dev\/.*|\/proc\/.*)$/
 
 const NODE = /^(-[a-zA-Z]*[epr]|--(eval|print|require|import|loader|experimental-loader))/
+const VI = /^(-[cSs]|\+|--cmd)/
+const SSH = /^-[oFS]/
 /** Programs by the arguments that carry a program, or name one. */
-const CARRIERS: Readonly<Record<string, RegExp>> = {
-  python: /^-[a-zA-Z]*c/, node: NODE, nodejs: NODE, tsx: NODE, bun: /^(-e|--eval|-p|--print|-r|--preload)/, deno: /^eval$/, perl: /^-[a-zA-Z]*[eE]/, ruby: /^-[a-zA-Z]*e/, php: /^-[a-zA-Z]*[rBRE]/, lua: /^-e/, Rscript: /^-e/, julia: /^-[eE]/, osascript: /^-e/, pwsh: /^-[a-zA-Z]*c/i,
-  find: /^-(exec|execdir|ok|okdir|delete|fprint|fls)/, fd: /^(-[a-zA-Z]*[xX]|--exec)/, rg: /^--(pre|hostname-bin)/, awk: /system|getline|\||>|@/,
-  git: /^(-c$|--config|--exec|-x|-O|--open-files-in-pager|--upload-pack|--receive-pack|--extcmd|--ext-diff|config$|bisect$|submodule$|difftool$|mergetool$|filter-branch$|ext::)/,
-  npm: /^(-c|--call)/, npx: /^(-c|--call)/, pnpm: /^(-c|--shell-mode)/, make: /^(SHELL=|--eval|[^=]*[$`])/, cargo: /^--config/,
-  tar: /^(-[a-zA-Z]*[IF]|--(checkpoint-action|to-command|use-compress-program|info-script|new-volume-script|rsh-command|rmt-command))/, rsync: /^(-[a-zA-Z]*e|--rsh|--rsync-path)/, ssh: /^-[oFS]/, scp: /^-[oFS]/, sftp: /^-[oFS]/, sort: /^--compress-program/, split: /^--filter/, zip: /^(-[a-zA-Z]*T|--unzip-command)/,
-  man: /^(-P|-H|--pager|--html)/, vi: /^(-[cSs]|\+|--cmd)/, vim: /^(-[cSs]|\+|--cmd)/, nvim: /^(-[cSs]|\+|--cmd)/, gdb: /^-/, sqlite3: /^[.-]/, wget: /^(--use-askpass|-e|--execute)/,
+const CARRIERS: ReadonlyMap<string, RegExp> = new Map(Object.entries({
+  // Interpreters.
+  node: NODE, nodejs: NODE, tsx: NODE, bun: /^(-e|--eval|-p|--print|-r|--preload)/, deno: /^eval$/, python: /^-[a-zA-Z]*c/, perl: /^-[a-zA-Z]*[eE]/, ruby: /^-[a-zA-Z]*e/,
+  php: /^-[a-zA-Z]*[rBRE]/, lua: /^-e/, Rscript: /^-e/, julia: /^-[eE]/, osascript: /^-e/, pwsh: /^-[a-zA-Z]*c/i, awk: /system|getline|\||>|@/,
+  // What searches and sorts.
+  find: /^-(exec|execdir|ok|okdir|delete|fprint|fls)/, fd: /^(-[a-zA-Z]*[xX]|--exec)/, rg: /^--(pre|hostname-bin)/, sort: /^--compress-program/, split: /^--filter/,
+  // What builds, and keeps versions.
+  git: /^(-c$|--config|--exec|-x|-O|--open-files-in-pager|--upload-pack|--receive-pack|--extcmd|--ext-diff|(config|bisect|submodule|difftool|mergetool|filter-branch)$|ext::)/,
+  npm: /^(-c|--call)/, npx: /^(-c|--call)/, pnpm: /^(-c|--shell-mode)/, make: /^(SHELL=|--eval)|[$`]/, cargo: /^--config/,
+  // What packs and copies.
+  tar: /^(-[a-zA-Z]*[IF]|--(checkpoint-action|to-command|use-compress-program|info-script|new-volume-script|rsh-command|rmt-command))/,
+  zip: /^(-[a-zA-Z]*T|--unzip-command)/, rsync: /^(-[a-zA-Z]*e|--rsh|--rsync-path)/, ssh: SSH, scp: SSH, sftp: SSH, wget: /^(--use-askpass|-e|--execute)/,
+  // What shows and edits.
+  man: /^(-P|-H|--pager|--html)/, vi: VI, vim: VI, nvim: VI, gdb: /^-/, sqlite3: /^[.-]/,
+  // The shell's own.
   test: /\[/, printf: /^-v/, wait: /^-p/, jobs: /^-x/, history: /^-/,
-}
+}))
 
 /** Why a command may run more than it shows. */
 export function runsMore(name: string, rest: readonly string[]): string | undefined {
@@ -35,7 +45,8 @@ export function runsMore(name: string, rest: readonly string[]): string | undefi
   if (RUNNERS.has(name)) return `"${name}" runs or changes other commands`
   if (SHELLS.has(name)) return readsProgram(rest) || rest.some((word) => /^[-+][a-zA-Z]*[cs]/.test(word)) ? `"${name}" runs what it is given` : undefined
   const family = name.replace(/^(g|m|n)?awk$/, "awk").replace(/^gsed$/, "sed").replace(/[\d.]+$/, "")
-  const carried = family === "sed" ? !plainSed(rest) : CARRIERS[family] !== undefined && rest.some((word) => CARRIERS[family]!.test(word))
+  const carrier = CARRIERS.get(family)
+  const carried = family === "sed" ? !plainSed(rest) : carrier !== undefined && rest.some((word) => carrier.test(word))
   if (carried) return `"${name}" with a program in its arguments`
   return INTERPRETERS.has(family) && readsProgram(rest) && !rest.some((word) => NO_PROGRAM.test(word)) ? `"${name}" reads its program from what is piped in` : undefined
 }

@@ -12,16 +12,16 @@ export interface Reply { reasoning: string; text: string; calls: Call[] }
 interface Done { step: Step; output: string; failed: boolean }
 
 const SHOWN_LINES = 40
-/** A note of the host, not of the person: the day. */
-const NOTE = /^Today is \d{4}-\d{2}-\d{2} /
+/** A note of the host, not of the person: the day, or that it should go on. */
+const NOTE = /^Today is \d{4}-\d{2}-\d{2} |^Continue\.$/
 const CALL = /^demo_\d+_(\d+)_(\d+)$/
 
 export const ABOUT = "This is Graft's built-in demo: rules, not a language model. For a real one run `graft auth login anthropic` (or `openai`), set ANTHROPIC_API_KEY or OPENAI_API_KEY, or name an OpenAI-compatible URL in the config."
 export const CAPABILITIES = RULES.map(({ example, does }) => `- \`${example}\`: ${does}`).join("\n")
 
 export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<string>, about = true): Reply {
-  const { request, since } = lastRequest(prompt)
-  const understood = understand(request)
+  const { requests, since } = lastRequests(prompt)
+  const understood = together(requests.map(understand))
   const { done, rounds } = whatWasDone(since, understood)
   const stage = understood.stages[rounds]
   const missing = [...new Set(understood.stages.flat().map(({ tool }) => tool))].filter((tool) => !offered.has(tool))
@@ -35,15 +35,18 @@ export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<stri
   return { reasoning: reasons(understood, rounds, 0), text: answer(understood, done, left, missing, about), calls: [] }
 }
 
-/** What the person asked last, and everything after it. Messages that came together are one request. */
-function lastRequest(prompt: LanguageModelV4Prompt): { request: string; since: LanguageModelV4Prompt } {
+/** What the person asked last, in one message or in several that came together, and everything after it. */
+function lastRequests(prompt: LanguageModelV4Prompt): { requests: string[]; since: LanguageModelV4Prompt } {
   const said = prompt.map((message) => (message.role === "user" ? message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n") : ""))
   const isRequest = (index: number) => prompt[index]?.role === "user" && said[index] !== "" && !NOTE.test(said[index]!)
   const last = prompt.findLastIndex((_, index) => isRequest(index))
   let first = last
   while (first > 0 && prompt[first - 1]!.role === "user") first--
-  return { request: said.slice(Math.max(0, first), last + 1).filter((text) => text !== "" && !NOTE.test(text)).join("\n"), since: prompt.slice(last + 1) }
+  return { requests: said.slice(Math.max(0, first), last + 1).filter((text) => text !== "" && !NOTE.test(text)), since: prompt.slice(last + 1) }
 }
+
+/** One after the other, each as it would be alone: what follows "run:" ends with its message. */
+const together = (all: readonly Understood[]): Understood => ({ stages: all.flatMap(({ stages }) => stages), rules: all.flatMap(({ rules }) => rules), unknown: all.flatMap(({ unknown }) => unknown) })
 
 /** Results find their step by the call's id; `rounds` counts the answers that made calls. */
 function whatWasDone(since: LanguageModelV4Prompt, understood: Understood): { done: Done[]; rounds: number } {

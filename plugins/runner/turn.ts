@@ -163,13 +163,15 @@ async function stream({ graft, stop }: Work, request: TurnRequest, reply: Reply)
     }
   }
   const left = Promise.withResolvers<undefined>()
-  const leave = () => void setTimeout(() => left.resolve(undefined), STREAM_GRACE)
+  let grace: NodeJS.Timeout | undefined
+  const leave = () => { grace = setTimeout(() => left.resolve(undefined), STREAM_GRACE) }
   stop.addEventListener("abort", leave, { once: true })
   try {
     const failure = await Promise.race([read(), left.promise])
     return stop.aborted ? INTERRUPTED : failure
   } finally {
     stop.removeEventListener("abort", leave)
+    clearTimeout(grace)
     reply.flush()
   }
 }

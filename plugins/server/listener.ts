@@ -35,10 +35,11 @@ export function makeListener(graft: Graft<DoorState>): Listener {
     const detach = new WeakMap<Client, () => void>()
     const hear = (client: Client) => detach.set(client, conversation.attach(client))
     const accept = (socket: Parameters<typeof makeClient>[0]) => {
+      socket.on("error", () => socket.destroy())
       const client = makeClient(socket)
       if (clients.size >= MOST_CLIENTS) return void socket.end(`${JSON.stringify({ id: null, error: { code: "server.full", message: `${MOST_CLIENTS} clients are connected already` } })}\n`)
       clients.add(client)
-      socket.on("error", () => socket.destroy()).once("close", () => leave(clients, client))
+      socket.once("close", () => leave(clients, client))
       hear(client)
       conversation.greet(client, started, location)
       graft.emit("server.connected", { clients: clients.size })

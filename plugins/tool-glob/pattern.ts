@@ -2,6 +2,7 @@
  * Globs in time that no pattern can blow up: `*` and `?` within a name, `**` across directories, `[a-z]`, `[!a]`,
  * `{a,b}`, and `\` before a character that means itself. Names that begin with a dot are names like others. Pure.
  */
+import { wildcard } from "../lib/wildcard.ts"
 
 /** Alternatives that braces may make. */
 const MOST = 1_000
@@ -103,32 +104,9 @@ function classOf(inner: string): Token {
   return { has: (char) => members.some(([low, high]) => low <= char && char <= high) !== negated }
 }
 
-/** Of several `**` only the last one met is tried again: what stood before it has matched already. */
 function matchAll(segments: readonly Segment[], names: readonly string[]): boolean {
   return wildcard(segments.length, names.length, (at) => segments[at] === "**", (at, to) => matchName(segments[at] as readonly Token[], names[to]!))
 }
 
 const matchName = (wanted: readonly Token[], name: string): boolean =>
   wildcard(wanted.length, name.length, (at) => wanted[at] === "*", (at, to) => (wanted[at] as Exclude<Token, "*">).has(name[to]!))
-
-/** A sequence with gaps against one without. */
-function wildcard(wanted: number, given: number, isGap: (at: number) => boolean, fits: (at: number, to: number) => boolean): boolean {
-  let at = 0
-  let to = 0
-  let gap = -1
-  let resume = 0
-  while (to < given) {
-    if (at < wanted && isGap(at)) {
-      gap = at++
-      resume = to
-    } else if (at < wanted && fits(at, to)) {
-      at++
-      to++
-    } else if (gap >= 0) {
-      at = gap + 1
-      to = ++resume
-    } else return false
-  }
-  while (at < wanted && isGap(at)) at++
-  return at === wanted
-}

@@ -1,7 +1,6 @@
 /** The real command in a temporary home and project, as a person or a script starts it; also on a pseudo terminal. */
 import { spawn, type ChildProcess } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { watch } from "node:fs/promises"
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, watch, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -63,17 +62,17 @@ export function place(): Place {
 }
 
 /** A file is there, with something in it. */
-export async function appears(file: string): Promise<void> {
-  const directory = dirname(file)
-  const there = () => existsSync(file) && statSync(file).size > 0
-  const stop = new AbortController()
-  const late = setTimeout(() => stop.abort(new Error(`${file} never appeared`)), PATIENCE)
-  try {
-    const changes = watch(directory, { signal: stop.signal })
-    if (!there()) for await (const _ of changes) if (there()) return
-  } finally {
+export function appears(file: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const look = () => { if (existsSync(file) && statSync(file).size > 0) resolve() }
+  // It watches before it looks.
+  const eye = watch(dirname(file), look)
+  const late = setTimeout(() => reject(new Error(`${file} never appeared`)), PATIENCE)
+  look()
+  return promise.finally(() => {
     clearTimeout(late)
-  }
+    eye.close()
+  })
 }
 
 export class Running {

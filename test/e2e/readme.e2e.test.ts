@@ -46,6 +46,7 @@ const CHECKS: Record<string, Check> = {
   "graft auth login anthropic": runs(["auth", "login", "anthropic"], { input: "sk-ant-not-a-key\n" }),
   "graft auth login openai": runs(["auth", "login", "openai"], { input: "sk-not-a-key\n" }),
   "graft models": runs(["models"]),
+  "graft models --all": runs(["models", "--all"]),
   "graft why model <provider/id> [field]": async () => {
     await runs(["why", "model", "demo/demo"])()
     await runs(["why", "model", "demo/demo", "cost.input"])()

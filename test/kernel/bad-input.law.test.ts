@@ -200,6 +200,7 @@ describe("Bad input", () => {
     lab.write("own/tool.ts", serving(1))
     lab.write("own/user.ts", serving(1, { fields: `needs: ["tool"],` }))
     await addRoot({ dir: lab.path("own"), kind: "built-in" })
+    await lab.kernel.settled()
     lab.write("mine/tool.ts", plugin(`graft.add("thing", { name: "mine" })`, { fields: `per: "process",` }))
     await addRoot({ dir: lab.path("mine"), kind: "user" })
     await lab.kernel.settled()

@@ -1,5 +1,6 @@
 /** A plugin is its closure: the bytes of all its files and its options, nothing less and nothing more, decide what is live (L10–L13). */
 import * as fc from "fast-check"
+import type { Schema } from "graft"
 import { describe, expect, it } from "vitest"
 import { Lab, outcome, serving, shape, soon, turns } from "./harness.ts"
 
@@ -111,6 +112,18 @@ describe("L12 Precision", () => {
     expect(lab.notes.filter((note) => note.startsWith("plain"))).toEqual(["plain {}", `plain {"x":1}`, `plain {"x":2,"big":true}`])
     expect(lab.notes.filter((note) => !note.startsWith("plain"))).toEqual(["hot", `{} → {"x":1}`, `{"x":1} → {"x":2,"big":true}`, "hot"])
     expect({ plain: lab.gen("plain"), hot: lab.gen("hot") }).toEqual({ plain: 3, hot: 2 })
+  })
+
+  it("options that are refused by their schema, or by who listens for them, leave what is live as it is, or reload it", async () => {
+    await using lab = new Lab()
+    const options: Schema = { "~standard": { version: 1, vendor: "law", validate: (value) => ((value as { x?: number }).x === 9 ? { issues: [{ message: "not nine", path: ["x"] }] } : { value }) } }
+    await lab.put("a", { options, setup: (graft) => { graft.onOptions(() => { throw new Error("no") }); lab.note(JSON.stringify(graft.options)) } })
+    const configure = (x: number) => lab.kernel.graft.kernel.configure(undefined, { a: { x } })
+    await configure(1)
+    await configure(9)
+    await configure(9)
+    expect({ notes: lab.notes, gen: lab.gen("a"), failed: lab.heard("plugin.failed").map(({ message }) => message) }).toEqual({ notes: ["{}", `{"x":1}`], gen: 2, failed: ["plugins.a.x: not nine"] })
+    expect(lab.faults()).toMatchObject([{ plugin: "a", gen: 1, during: "onOptions", message: "no" }])
   })
 })
 

@@ -43,7 +43,7 @@ export const mutants: Mutant[] = [
   mutant("L12", "closure", "a lazy import is not of the closure", "loader/modules.ts", "    for (const specifier of compiled.dynamicDeps) await this.#trace(specifier, path)\n", ""),
   mutant("L12", "closure", "assets are not of the closure", "loader/evaluation.ts", "    for (const asset of this.definition.assets ?? []) this.#graph.asset(asset)\n", ""),
   mutant("L12", "closure", "versions of packages are not of the closure", "loader/evaluation.ts", " || this.#graph.repackaged()", ""),
-  mutant("L12", "closure", "changed options change nothing", "loader/unit.ts", "    if (isDeepStrictEqual(live.options, next)) return true\n", "    return true\n"),
+  mutant("L12", "closure", "changed options change nothing", "loader/unit.ts", "    if (isDeepStrictEqual(live.options, next.value)) return true\n", "    return true\n"),
   mutant("L13", "closure", "failure is cached", "loader/unit.ts", "failure.kept === kept?.hash && !failure.stale() &&", "failure.kept === kept?.hash &&"),
   mutant("L13", "closure", "what was not found is forgotten", "loader/modules.ts", "    this.#miss(specifier, importer)\n", ""),
   mutant("L13", "closure", "a half-written file is believed", "loader/transaction.ts", "if (again === Infinity || !young ||", "if (again < Infinity || !young ||"),

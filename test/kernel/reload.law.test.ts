@@ -366,6 +366,22 @@ describe("L8 Teardown", () => {
     expect({ notes: lab.notes, live: lab.root.plugins.filter(({ gen }) => gen > 0) }).toEqual({ notes: ["closed a@1"], live: [] })
   })
 
+  it("closing waits for no person who was asked whether a plugin may run, or still may", async () => {
+    await using lab = new Lab({ roots: [] })
+    let answer: unknown = { admit: true }
+    await lab.put("trust", (graft) => { graft.on("plugin.admit", () => answer, { deadline: Infinity }) })
+    lab.write("a.ts", serving(1))
+    lab.write("b.ts", serving(1))
+    await lab.kernel.graft.kernel.addRoot({ dir: lab.plugins, per: "process", guarded: true })
+    answer = new Promise(() => {})
+    lab.write("b.ts", serving(2))
+    const pass = lab.kernel.reconcile()
+    await turns()
+    await soon("closing", lab.kernel.close())
+    await soon("the pass", pass)
+    expect(lab.notes).toEqual(["closed a@1", "closed b@1"])
+  })
+
   it("who needs others closes before them, whatever their names", async () => {
     await using lab = new Lab()
     for (const [id, need] of [["b", undefined], ["a", "b"], ["c", "a"], ["d", "b"], ["x", "y"], ["y", undefined]] as const) {

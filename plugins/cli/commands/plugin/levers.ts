@@ -35,6 +35,8 @@ export async function undo({ graft, terminal, id }: Asked): Promise<number> {
   using kernel = await inspection(graft, terminal.directory)
   if (!kernel.remote) return terminal.err("no instance is running: what runs next starts from the files as they are\n"), EXIT.failed
   const [before] = await known(kernel, id)
+  const closures = new Set((await kernel.journal(id)).filter(({ outcome }) => outcome === "committed").map(({ hash }) => hash))
+  if (closures.size < 2) return terminal.err(`${id} has not changed since the start: there is nothing to undo (graft plugin disable ${id} takes it out)\n`), EXIT.failed
   await kernel.undo(id)
   const [after] = await known(kernel, id)
   terminal.out(`${id}: @${before!.gen} → @${after!.gen}, the code before the last change; the file on disk is as it was, and is read again when it changes\n`)
