@@ -56,6 +56,29 @@ describe("exit codes", () => {
     expect(await here.graft(["run", "--model", "nobody/none", "hi"])).toMatchObject({ code: 1, out: "", err: expect.stringContaining('there is no model "nobody/none"') as string })
   })
 
+  it("1: a plugin that ends the process is no success", async () => {
+    writeFileSync(join(here.plugins, "leaves.ts"), "export default () => { process.exit(0) }\n")
+    expect(await here.graft(["run", "list"])).toMatchObject({ code: 1, err: expect.stringContaining("ended before its work was done") as string })
+    rmSync(join(here.plugins, "leaves.ts"))
+  })
+
+  it("1: what fails in a plugin is named with its line, and an absent part with its reason", async () => {
+    writeFileSync(join(here.plugins, "bad.ts"), "export default () => {\n  throw new Error(\"boo\")\n}\n")
+    writeFileSync(join(here.plugins, "runner.ts"), "export default () => {}\n")
+    const { code, err } = await here.graft(["run", "list"])
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/plugin bad failed: .*bad\.ts:2:\d+: boo[\s\S]*"runner" is missing: .*runner\.ts took the place of the built-in/) as string })
+    for (const name of ["bad.ts", "runner.ts"]) rmSync(join(here.plugins, name))
+  })
+
+  it("1: the demo does not answer for a model that stands in a config which cannot be read", async () => {
+    const config = join(here.plugins, "../config.jsonc")
+    const before = existsSync(config) ? readFileSync(config, "utf8") : undefined
+    writeFileSync(config, '{ "model": "local/q", ')
+    expect(await here.graft(["run", "--quiet", "list"])).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/config\.jsonc:1.*The demo does not answer/) as string })
+    if (before === undefined) rmSync(config)
+    else writeFileSync(config, before)
+  })
+
   it("2: what was typed cannot be understood", async () => {
     expect(await here.graft(["run", "--formt", "jsonl", "x"])).toMatchObject({ code: 2, err: expect.stringContaining("did you mean --format?") as string })
     expect(await here.graft(["frobnicate"])).toMatchObject({ code: 2, err: expect.stringContaining('no command "frobnicate"') as string })

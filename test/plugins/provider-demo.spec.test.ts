@@ -26,6 +26,12 @@ async function partsOf(call: LanguageModelV4CallOptions): Promise<LanguageModelV
   return parts
 }
 
+test("messages that came together are understood one by one", async () => {
+  const [first, second] = [user("run: echo one"), user("run: echo two")]
+  expect(callsOf(await partsOf(options([first, second]))).map(({ input }) => input)).toEqual([JSON.stringify({ command: "echo one" })])
+  expect(callsOf(await partsOf(options([first, user("Continue.")]))).map(({ input }) => input)).toEqual([JSON.stringify({ command: "echo one" })])
+})
+
 const textOf = (parts: readonly LanguageModelV4StreamPart[]) => parts.map((part) => (part.type === "text-delta" ? part.delta : "")).join("")
 const callsOf = (parts: readonly LanguageModelV4StreamPart[]) => parts.flatMap((part) => (part.type === "tool-call" ? [part] : []))
 
