@@ -9,7 +9,7 @@ function keepLockfile(file) {
     var text = readFileSync(file, "utf8")
     var whole = text.replace(/("node_modules\/better-sqlite3": \{\n\s+"version": [^\n]+\n(?:\s+"resolved": [^\n]+\n)?(\s+)"integrity": [^\n]+\n)(?!\s+"gypfile")/, '$1$2"gypfile": false,\n')
     if (whole !== text) writeFileSync(file, whole)
-  } catch (_) { /* an installed package has none */ }
+  } catch { /* an installed package has none */ }
 }
 
 var major = Number(process.versions.node.split(".")[0])

@@ -3,7 +3,7 @@
  * from whoever emits: a throw, a rejection or a deadline is a fault of the listener alone.
  */
 import { createDraft, enablePatches, finishDraft, freeze, isDraftable, type Patch } from "immer"
-import type { Contribution, EventPolicy, Meta } from "../instance.ts"
+import type { Contribution, Meta } from "../instance.ts"
 import type { Realm } from "../registry/realm.ts"
 import type { Listener } from "../registry/table.ts"
 import { BOUNDS, within, type Clock } from "../clock.ts"

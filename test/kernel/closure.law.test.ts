@@ -13,8 +13,10 @@ describe("L10 Convergence", () => {
       lab.write("_shared.ts", "export const shared = 0")
       const passes: Promise<void>[] = []
       for (const { file, version, then } of [...edits, ...["a.ts", "b.ts"].map((file) => ({ file, version: 2, then: "nothing" }))]) {
-        if (version === 0) lab.write(file, "") && file !== "_shared.ts" && lab.remove(file)
-        else lab.write(file, source(file, version))
+        if (version === 0) {
+          lab.write(file, "")
+          if (file !== "_shared.ts") lab.remove(file)
+        } else lab.write(file, source(file, version))
         if (then === "turn") await turns(1)
         if (then === "hint") passes.push(lab.kernel.reconcile([lab.path(file)]))
         if (then === "rescan") passes.push(lab.kernel.reconcile())

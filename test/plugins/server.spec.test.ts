@@ -63,7 +63,7 @@ const echo = {
       say: async (value: unknown) => value,
       fail: async () => { throw Object.assign(new Error("no such thing"), { code: "echo.missing" }) },
       async *count(to: number) { for (let i = 1; i <= to; i++) yield i },
-      async *forever(signal?: unknown) { for (let i = 0; ; i++) { yield i; await new Promise((resolve) => setImmediate(resolve)) } },
+      async *forever() { for (let i = 0; ; i++) { yield i; await new Promise((resolve) => setImmediate(resolve)) } },
       big: async () => 1n,
       never: () => new Promise(() => {}),
       odd: async () => { throw Object.assign(new Error("odd"), { code: { no: "text" } }) },

@@ -1,6 +1,6 @@
 /** bash always comes back, and leaves no process: whatever its children hold, however they hide, however much they write. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { definePlugin } from "graft"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { Collector } from "../../plugins/tool-bash/collector.ts"
@@ -11,10 +11,10 @@ beforeAll(async () => { project = await openProject({ only: ["tool", "permission
 afterAll(async () => project[Symbol.asyncDispose]())
 const bash = (command: string, more: object = {}, how: Parameters<Project["call"]>[2] = {}) => project.call("bash", { command, ...more }, how)
 
-/** Living processes that work in the project's directory. */
+/** Living processes that work in the project. */
 const living = () => readdirSync("/proc").filter((pid) => {
   if (!/^\d+$/.test(pid)) return false
-  try { return /GRAFT_COMMAND=/.test(readFileSync(`/proc/${pid}/environ`, "latin1")) && !/ Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1")) } catch { return false }
+  try { return dirname(readlinkSync(`/proc/${pid}/cwd`)) === dirname(project.directory) && !/ Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1")) } catch { return false }
 })
 afterEach(() => expect(living()).toEqual([]))
 const timed = async <T>(work: Promise<T>): Promise<[T, number]> => {
