@@ -1,5 +1,5 @@
 /** `graft run` is for scripts: the answer on stdout and nothing else there, an exit code that means something, and no question ever. */
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { appears, place, type Place } from "./graft.ts"
@@ -74,9 +74,12 @@ describe("exit codes", () => {
     const config = join(here.plugins, "../config.jsonc")
     const before = existsSync(config) ? readFileSync(config, "utf8") : undefined
     writeFileSync(config, '{ "model": "local/q", ')
-    expect(await here.graft(["run", "--quiet", "list"])).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/config\.jsonc:1.*The demo does not answer/) as string })
+    // A file that was only just saved may be half written, and is given a moment.
+    utimesSync(config, 1_000_000_000, 1_000_000_000)
+    const outcome = await here.graft(["run", "--quiet", "list"])
     if (before === undefined) rmSync(config)
     else writeFileSync(config, before)
+    expect(outcome).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/config\.jsonc:1.*The demo does not answer/) as string })
   })
 
   it("2: what was typed cannot be understood", async () => {
