@@ -184,11 +184,12 @@ describe("what an endpoint refuses", () => {
 
 describe("the way there", () => {
   test("nobody listens: says so, with the address", async () => {
-    const taken = createServer().listen(0, "127.0.0.1")
+    const taken = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1")
     await new Promise((resolve) => taken.once("listening", resolve))
     const { port } = taken.address() as AddressInfo
-    await new Promise((resolve) => taken.close(resolve))
     const { world } = await acme({ entry: { url: `http://127.0.0.1:${port}/v1` } })
+    // Only now: a port that is free may be given to any other server of this world.
+    await new Promise((resolve) => taken.close(resolve))
     expect(await world.failure(TURN)).toMatchObject({ code: "llm.network", retryable: true, message: `acme could not be reached at http://127.0.0.1:${port}/v1/chat/completions: nobody listens there; is the server running? (ECONNREFUSED)` })
   })
 
