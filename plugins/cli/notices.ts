@@ -24,7 +24,8 @@ function placeOf(graft: Graft, plugin: string, reason: string): string {
 export function whyAbsent(graft: Graft, service: string): string {
   const plugin = graft.kernel.inspect().realms.flatMap(({ plugins }) => plugins).find(({ id }) => id === service)
   if (!plugin) return `no plugin provides "${service}"`
-  if (plugin.status !== "live") return `"${service}" is missing: the plugin ${plugin.id} is ${plugin.status === "disabled" ? "" : `${plugin.status}: `}${plugin.reason}${plugin.status === "disabled" ? ` (graft plugin enable ${plugin.id})` : ""}`
+  if (plugin.status === "disabled") return `"${service}" is missing: the plugin ${plugin.id} is ${plugin.reason} (graft plugin enable ${plugin.id})`
+  if (plugin.status !== "live") return `"${service}" is missing: the plugin ${plugin.id} is ${plugin.status}: ${plugin.reason}`
   return `"${service}" is missing: ${plugin.file} took the place of the built-in ${plugin.id}, and does not provide it; rename the file, or start with --safe`
 }
 

@@ -81,10 +81,11 @@ async function begin(graft: Graft, flags: Flags, positionals: readonly string[],
   using project = await graft.at(location)
   await comeUp(graft)
   const model = await project.model.resolve(flags.model)
-  const unreadable = (await graft.config.warnings(location)).find(({ path }) => path === "")
+  const demo = demoNotice(model, flags.model)
   // Who asked for a model in a file that cannot be read is not answered by the demo.
-  if (unreadable && demoNotice(model, flags.model).length > 0) throw new Error(`${sayWarning(unreadable)}. The demo does not answer in place of the model that may stand there; mend the file, or say --model demo/demo`)
-  if (!quiet) for (const notice of [...demoNotice(model, flags.model), ...(await notices(graft, location))]) terminal.err(terminal.paint("yellow", `${notice}\n`))
+  const unreadable = demo.length > 0 ? (await graft.config.warnings(location)).find(({ path }) => path === "") : undefined
+  if (unreadable) throw new Error(`${sayWarning(unreadable)}. The demo does not answer in place of the model that may stand there; mend the file, or say --model demo/demo`)
+  if (!quiet) for (const notice of [...demo, ...(await notices(graft, location))]) terminal.err(terminal.paint("yellow", `${notice}\n`))
   const { session, fresh } = await chooseSession(graft, terminal.directory, location, flags)
   const after = fresh ? 0 : ((await graft.eventlog.head(session.id))?.seq ?? 0)
   screen.view = newView(session.id, { live: terminal.together, together: terminal.together, quiet })
