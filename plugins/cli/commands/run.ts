@@ -60,7 +60,8 @@ export const run = (graft: Graft, screen: Screen): Work => ({
       const milliseconds = Date.now() - errand.started
       if (!quiet) terminal.err(terminal.paint("dim", `${summary(ended, milliseconds)}\n`))
       const exit = terminal.signal.aborted ? EXIT.interrupted : exitOf(ended)
-      if (exit !== EXIT.done) terminal.err(`${explainEnd(ended)}\n`)
+      // Who reads no more (| head) after the work was done needs no explanation.
+      if (ended.state !== "done") terminal.err(`${explainEnd(ended)}\n`)
       return result(ended, exit, { text: screen.view!.text, milliseconds })
     } catch (error) {
       const { code } = error as { code?: unknown }
