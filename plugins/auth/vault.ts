@@ -3,7 +3,8 @@
  * entries of a kind that this version does not know are kept as they are.
  */
 import { chmod } from "node:fs/promises"
-import { PrivateFile, PrivateFileError, type Content } from "../lib/privatefile.ts"
+import { PrivateFile, type Content } from "../lib/privatefile.ts"
+import { RewriteError } from "../lib/rewrite.ts"
 import { AuthError } from "./errors.ts"
 
 export type Entries = Readonly<Record<string, unknown>>
@@ -71,7 +72,7 @@ export class Vault {
 }
 
 function explain(error: unknown): never {
-  if (!(error instanceof PrivateFileError)) throw error
-  const code = error.code.replace("privatefile", "auth") as AuthError["code"]
+  if (!(error instanceof RewriteError)) throw error
+  const code = error.code.replace("rewrite", "auth") as AuthError["code"]
   throw new AuthError(code, `${error.message}${code === "auth.unwritable" ? ". A key in an environment variable needs no file" : ""}`)
 }

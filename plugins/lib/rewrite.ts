@@ -3,7 +3,7 @@
  * crash leaves the old file or the new one; a link stays a link, and what it leads to is changed.
  */
 import { randomBytes } from "node:crypto"
-import { mkdir, open, readFile, readlink, realpath, rename, rm, stat, link } from "node:fs/promises"
+import { mkdir, open, readdir, readFile, readlink, realpath, rename, rm, stat, link } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout as wait } from "node:timers/promises"
 
@@ -89,10 +89,18 @@ async function alone<T>(target: string, work: () => Promise<T>): Promise<T> {
     if (Date.now() > until) throw new RewriteError("rewrite.busy", `another process has been writing ${target} for ${PATIENCE / 1_000} s; if there is none, delete ${lock}`)
   }
   try {
+    await sweep(target)
     return await work()
   } finally {
     if ((await readFile(lock, "utf8").catch(() => undefined)) === token) await rm(lock, { force: true })
   }
+}
+
+/** What lies beside it while nobody else writes was left by a writer that died. */
+async function sweep(target: string): Promise<void> {
+  const [directory, start] = [dirname(target), `.${basename(target)}.`]
+  const left = (await readdir(directory)).filter((name) => name.startsWith(start) && /^[0-9a-f]{12}$/.test(name.slice(start.length)))
+  for (const name of left) await rm(join(directory, name), { force: true })
 }
 
 async function take(lock: string, token: string): Promise<boolean> {

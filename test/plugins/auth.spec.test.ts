@@ -213,10 +213,10 @@ await Promise.all([1, 2, 3].map((n) => vault.change((entries) => ({ ...entries, 
   test("loses the remains of a writer that died, with the secrets in them", async () => {
     const { graft, file, home, write } = await world()
     write("{}")
-    writeFileSync(`${file}.0123456789ab`, SECRET)
-    writeFileSync(`${file}.mine`, "kept")
+    writeFileSync(join(home, "data", ".auth.json.0123456789ab"), SECRET)
+    writeFileSync(join(home, "data", ".auth.json.mine"), "kept")
     await graft.auth.set("acme", SECRET)
-    expect(readdirSync(join(home, "data")).sort()).toEqual(["auth.json", "auth.json.mine"])
+    expect(readdirSync(join(home, "data")).sort()).toEqual([".auth.json.mine", "auth.json"])
   })
 
   test("that cannot be written says so, and a variable still serves", async () => {
