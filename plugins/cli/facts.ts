@@ -31,11 +31,22 @@ const SAY: Readonly<Record<string, (payload: Payload) => string>> = {
 /** What a person in a conversation wants to know at once, when it was not there from the start. */
 export const NOTED: ReadonlySet<string> = new Set(["plugin.loaded", "plugin.reloaded", "plugin.failed", "plugin.reverted", "plugin.removed", "kernel.fault", "model.updated", "model.removed", "tool.added", "tool.removed", "provider.updated", "config.warned"])
 
+/** Too many, or about the listening itself: `graft events` shows them to who names them. */
+export const QUIET: ReadonlySet<string> = new Set(["message.part.delta", "tool.input.delta", "tool.progress", "session.compaction.delta", "server.connected", "server.disconnected", "eventlog.appended"])
+
 export const isBad = (event: string): boolean => event === "plugin.failed" || event === "kernel.fault" || event === "plugin.reverted"
 
 export const say = (event: string, payload: unknown): string => {
   const words = SAY[event]
-  return words ? words(payload as Payload) : oneLine(JSON.stringify(payload) ?? "", 300)
+  return words ? words(payload as Payload) : fields(payload as Payload)
+}
+
+/** What nobody has words for, field by field; of a session's event, whose it is and what it says. */
+function fields(payload: Payload | undefined): string {
+  const { session, seq, created, data, ...rest } = payload ?? {}
+  const said = Object.entries(seq === undefined ? { ...payload } : { ...(data as Payload), ...rest })
+  const text = said.flatMap(([name, value]) => (value === undefined ? [] : `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)).join(" ")
+  return oneLine(seq === undefined ? text : `${session} #${seq} ${text}`, 300)
 }
 
 /** One event as `graft events` shows it. */

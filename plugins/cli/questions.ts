@@ -18,12 +18,12 @@ export function pose(question: Question): { text: string; prompt: string } {
     const { action, resource, detail, rule, verdict } = question.ask
     const why = verdict.reason ? `  (${visible(verdict.reason)})\n` : ""
     const text = `? ${action} needs your permission:\n${indent(resource || action)}\n${detail ? `${indent(detail)}\n` : ""}${why}`
-    return { text, prompt: `(o)nce, ${rule ? `(a)lways "${visible(rule)}", ` : ""}(d)eny? ` }
+    return { text, prompt: `(o)nce, ${rule ? `(a)lways "${visible(rule)}", ` : ""}(d)eny, then Enter: ` }
   }
   const { plugin, location, files } = question.ask
   const named = files.slice(0, MOST_FILES).map((file) => `  ${visible(file)}\n`).join("")
   const rest = files.length > MOST_FILES ? `  and ${files.length - MOST_FILES} more\n` : ""
-  return { text: `? the project ${location} brings the plugin "${visible(plugin)}", whose code you have not agreed to:\n${named}${rest}`, prompt: "(y)es, as it is now; (a)nything in this project while I work here; (n)o? " }
+  return { text: `? the project ${location} brings the plugin "${visible(plugin)}", whose code you have not agreed to:\n${named}${rest}`, prompt: "(y)es, as it is now; (a)nything in this project while I work here; (n)o, then Enter: " }
 }
 
 const REPLIES: Readonly<Record<string, Reply>> = { o: "once", once: "once", y: "once", yes: "once", a: "always", always: "always", d: "deny", deny: "deny", n: "deny", no: "deny" }

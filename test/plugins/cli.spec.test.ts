@@ -191,7 +191,8 @@ describe("notes", () => {
   it("say what happened and where, on one line", () => {
     expect(say("plugin.failed", { plugin: "dice", message: "dice.ts:3:1: Unexpected\n token", kept: 2 })).toBe("dice failed: dice.ts:3:1: Unexpected token (dice@2 goes on)")
     expect(say("model.updated", { model: { ref: "a/b" }, patches: [{ path: ["limits", "context"] }], by: ["a@2"] })).toBe("model a/b changed: limits.context by a@2")
-    expect(say("anything.else", { some: "payload" })).toBe('{"some":"payload"}')
+    expect(say("anything.else", { some: "payload", n: [1] })).toBe("some=payload n=[1]")
+    expect(say("tool.started", { session: "s1", seq: 7, created: 1, data: { call: "c1" } })).toBe("s1 #7 call=c1")
   })
 })
 

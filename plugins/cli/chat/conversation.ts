@@ -40,6 +40,8 @@ export class Conversation implements Hearer {
   readonly #questions = new Map<string, Question>()
   readonly #removers: (() => void)[] = []
   #tail: Tail | undefined
+  /** When the person was asked who has not answered yet. */
+  #posed: number | undefined
   #waiting = false
   /** Something was admitted since the wait began. */
   #more = false
@@ -97,7 +99,16 @@ export class Conversation implements Hearer {
     on("permission.replied", ({ id }) => this.#answered(id))
     on("trust.asked", (ask) => { if (ask.location === location) this.#ask({ kind: "trust", id: ask.id, ask }) })
     on("trust.answered", ({ id }) => this.#answered(id))
+    on("config.changed", ({ paths }) => { if (paths.includes("model")) void this.#modelChosen() })
     for (const event of NOTED) on(event as "plugin.loaded", (payload, meta) => { if (meta.location === undefined || meta.location === location) this.#notes.add(event, payload) })
+  }
+
+  /** The config chooses the model of who has not chosen one. */
+  async #modelChosen(): Promise<void> {
+    const chosen = this.talk.model ?? (this.talk.session && (await this.#graft.session.get(this.talk.session))?.model)
+    if (chosen !== undefined) return
+    const model = await this.place.project.model.resolve().catch(messageOf)
+    this.line(typeof model === "string" ? model : `the config's model from the next turn on: ${model.ref}`, typeof model === "string" ? "yellow" : "dim")
   }
 
   get #view(): View { return (this.#screen.view ??= newView(this.talk.session ?? "", { live: this.place.interactive, thinking: this.place.interactive, starts: !this.#surface.shows, together: true })) }
@@ -250,6 +261,7 @@ export class Conversation implements Hearer {
   }
 
   #pose(question: Question): void {
+    this.#posed ??= Date.now()
     this.#surface.line(pose(question).text.trimEnd(), "yellow")
     this.#surface.aside(true)
   }
@@ -274,7 +286,11 @@ export class Conversation implements Hearer {
     const [first] = this.#questions.keys()
     if (!this.#questions.delete(id)) return
     const [next] = this.#questions.values()
-    if (first === id && next) this.#pose(next)
-    else if (!next) this.#surface.aside(false)
+    if (first === id && next) return this.#pose(next)
+    if (next) return
+    // The time that a person took is not the turn's.
+    if (this.#posed !== undefined) this.talk.since += Date.now() - this.#posed
+    this.#posed = undefined
+    this.#surface.aside(false)
   }
 }

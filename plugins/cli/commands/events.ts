@@ -3,7 +3,7 @@ import { locationOf, type Graft } from "graft"
 import { parse, UsageError, usageOf, type Options } from "../arguments.ts"
 import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
-import { eventLine, isBad } from "../facts.ts"
+import { eventLine, isBad, QUIET } from "../facts.ts"
 import { orMoved } from "../moved.ts"
 import { attach } from "../remote.ts"
 
@@ -14,7 +14,7 @@ const OPTIONS = {
 } as const satisfies Options
 
 export const events = (graft: Graft): Work => ({
-  usage: usageOf("graft events [name | noun.*]… [options]", OPTIONS, "e.g. graft events 'plugin.*' 'model.*'. Ends when the instance ends, or with Ctrl-C."),
+  usage: usageOf("graft events [name | noun.*]… [options]", OPTIONS, "e.g. graft events 'plugin.*' 'model.*'. Unless they are named or --json is given, deltas and the server's own events are left out. Ends when the instance ends, or with Ctrl-C."),
   async run(argv, terminal) {
     const { values, positionals } = parse(argv, OPTIONS)
     const pid = values.pid === undefined ? undefined : Number(values.pid)
@@ -30,7 +30,7 @@ export const events = (graft: Graft): Work => ({
     for await (const told of stream) {
       if (values.json) terminal.out(`${JSON.stringify(told)}\n`)
       else if ("gap" in told) terminal.out(`… ${told.gap} events were missed\n`)
-      else {
+      else if (positionals.length > 0 || !QUIET.has(told.event)) {
         const [time, event, words, by] = eventLine(told, told.payload)
         terminal.out(`${terminal.paint("dim", time!)} ${terminal.paint(isBad(told.event) ? "red" : "cyan", event!)} ${words} ${terminal.paint("dim", `(${by})`)}\n`)
       }
