@@ -1,4 +1,4 @@
-/** Time as a value, so that every deadline can be tested without waiting. */
+/** Time as a value, so that every deadline can be tested without waiting; and the two ways to wait. */
 import { KernelError } from "./errors.ts"
 
 export interface Clock {
@@ -16,6 +16,8 @@ export const systemClock: Clock = {
   },
 }
 
+export const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof (value as PromiseLike<unknown> | null)?.then === "function"
+
 /** The one bound on a wait: settles as `work` does, or rejects with `Timeout` (the work itself goes on, unobserved). */
 export function within<T>(clock: Clock, milliseconds: number, what: string, work: PromiseLike<T>): Promise<T> {
   if (milliseconds === Infinity) return Promise.resolve(work)
@@ -26,6 +28,22 @@ export function within<T>(clock: Clock, milliseconds: number, what: string, work
 }
 
 export const sleep = (clock: Clock, milliseconds: number): Promise<void> => new Promise((resolve) => void clock.after(milliseconds, resolve))
+
+/** Waits for what may become true at any moment: whoever changes something that is waited for calls `check`. */
+export class Conditions {
+  readonly #looks = new Set<() => void>()
+
+  /** Ends when `holds`; rejects with what that throws, or with `Timeout`. */
+  until(clock: Clock, milliseconds: number, what: string, holds: () => boolean): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const look = () => { try { if (holds()) resolve() } catch (error) { reject(error) } }
+    this.#looks.add(look)
+    queueMicrotask(look)
+    return within(clock, milliseconds, what, promise).finally(() => this.#looks.delete(look))
+  }
+
+  check(): void { if (this.#looks.size > 0) for (const look of this.#looks) look() }
+}
 
 /** The kernel's bounds, in milliseconds unless said. */
 export const BOUNDS = {

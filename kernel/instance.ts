@@ -43,8 +43,8 @@ export interface Log { debug(...parts: unknown[]): void; info(...parts: unknown[
 /** Who changed what in one `mutate`. */
 export interface Contribution { by: string; patches: Patch[] }
 
-/** No service may take one of these words. */
-export interface Words<S = unknown, O = unknown> {
+/** No service may take one of these words. Whoever asks nothing of the state takes any plugin's instance: so `S` is any. */
+export interface Words<S = any, O = unknown> {
   /** This plugin's id, generation number, and the real path of its project (undefined for what is per process). */
   readonly id: string
   readonly gen: number
@@ -93,7 +93,7 @@ export interface Words<S = unknown, O = unknown> {
 /** Slots whose name is no service still register by their name. */
 type Registers = { readonly [K in Exclude<keyof Slots, keyof Services>]: { register(item: Slots[K]): Remove } }
 
-export type Graft<S = unknown, O = unknown> = Words<S, O> & { readonly [K in keyof Services]: Services[K] } & Registers
+export type Graft<S = any, O = unknown> = Words<S, O> & { readonly [K in keyof Services]: Services[K] } & Registers
 
 export interface StateDefinition<S> { version: number; schema?: Schema<S>; init(): S; migrate?(old: unknown, from: number): S }
 

@@ -4,25 +4,27 @@
  */
 import { join, sep } from "node:path"
 import { formatWithOptions } from "node:util"
-import type { Control, Host, JournalEntry, Outcome, Root } from "./control.ts"
-import type { Definition, Graft, Row, RowChange } from "./instance.ts"
+import type { Control, Host, JournalEntry, Root } from "./control.ts"
+import type { Definition, Graft, RowChange } from "./instance.ts"
 import type { AdmitAsk, AdmitVerdict, Fault, LogEntry } from "./vocabulary.ts"
 import { Bus } from "./bus/bus.ts"
 import { contain } from "./bus/attribution.ts"
-import { BOUNDS, sleep, systemClock, within, type Clock } from "./clock.ts"
-import { KernelError, messageOf } from "./errors.ts"
-import { Compiler, type Shipped } from "./loader/compile.ts"
+import { BOUNDS, Conditions, sleep, systemClock, type Clock } from "./clock.ts"
+import { KernelError, messageOf, Unavailable } from "./errors.ts"
+import { Compiler } from "./loader/compile.ts"
 import { contentOf } from "./loader/discover.ts"
 import { Files, sha256 } from "./loader/files.ts"
 import { Generation } from "./loader/generation.ts"
 import type { Admitted } from "./loader/modules.ts"
+import type { Shipped } from "./loader/shipped.ts"
 import { Unit, type Candidate } from "./loader/unit.ts"
 import { Wants } from "./loader/wants.ts"
 import { createInstance } from "./loader/words.ts"
-import { Arrivals, whyWaiting } from "./registry/arrivals.ts"
+import { leaseIn } from "./registry/lease.ts"
+import { once } from "./registry/once.ts"
 import { locationOf, Realm } from "./registry/realm.ts"
 import { diffRows, type SlotRow } from "./registry/table.ts"
-import { viewRealm } from "./view.ts"
+import { viewRealm, whyWaiting } from "./view.ts"
 
 export const VERSION = "0.1.0"
 
@@ -53,15 +55,14 @@ export class Kernel {
   readonly locations = new Map<string, Realm>()
   readonly #journal: JournalEntry[] = []
   readonly #logs: LogEntry[] = []
-  readonly arrivals: Arrivals
   /** Who comes up first at the start: the others wait for it. */
   leaders: { ids: readonly string[]; up: Promise<unknown> } | undefined
   readonly #uncontain: () => void
   #touched = 0
   #turn: number | undefined
   #settling: Promise<void> | undefined
+  readonly #conditions = new Conditions()
   #busy = 0
-  #idle: PromiseWithResolvers<void> | undefined
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -71,7 +72,6 @@ export class Kernel {
     const workshop = { compiler: new Compiler(cache, options.shipped?.compiled), files: this.files, packages: new Map(Object.entries(options.shipped?.packages ?? {})), held: new Map<string, string>(), breathe: () => this.breathe() }
     this.wants = new Wants(workshop, this.locations, options)
     this.bus = new Bus(this)
-    this.arrivals = new Arrivals(this.clock)
     this.control = this.#makeControl({ dataDir: options.dataDir, config: options.config })
     this.host(this.root)
     this.#uncontain = options.contain ? contain() : () => {}
@@ -104,7 +104,7 @@ export class Kernel {
     return this.clock.now() - started
   }
 
-  async #pass(cause: string, settle: number): Promise<void> {
+  async #pass(cause: string, settle: number, realms = this.realms()): Promise<void> {
     if (this.#closed) return
     this.busy(1)
     try {
@@ -115,7 +115,7 @@ export class Kernel {
         await this.unit(realm, id).request(cause, settle)
       }
       const idsOf = (realm: Realm) => [...new Set([...realm.units.keys(), ...this.wants.idsFor(realm)])].filter((id) => id !== "host")
-      await Promise.all(this.realms().flatMap((realm) => idsOf(realm).map((id) => compare(realm, id))))
+      await Promise.all(realms.flatMap((realm) => idsOf(realm).map((id) => compare(realm, id))))
     } finally {
       this.busy(-1)
     }
@@ -135,11 +135,7 @@ export class Kernel {
     return performance.now() - this.#turn > BOUNDS.turn ? new Promise((resolve) => void setImmediate(resolve)) : undefined
   }
 
-  unit(realm: Realm, id: string): Unit {
-    let unit = realm.units.get(id)
-    if (!unit) realm.units.set(id, (unit = new Unit(this, realm, id)))
-    return unit
-  }
+  unit(realm: Realm, id: string): Unit { return once(realm.units, id, () => new Unit(this, realm, id)) }
 
   /** Asks before a byte is compiled; the answer holds for the bytes that were asked about. */
   async admit(candidate: Candidate, realm: Realm): Promise<Admitted> {
@@ -157,7 +153,7 @@ export class Kernel {
       const reason = whyWaiting(unit, this.root)
       if (unit.reason === reason) continue
       unit.reason = reason
-      this.record(unit, { cause: "waiting", outcome: "waiting", gen: unit.gen, message: reason, times: {} })
+      unit.record({ cause: "waiting", outcome: "waiting", gen: unit.gen, message: reason })
     }
   }
 
@@ -173,20 +169,16 @@ export class Kernel {
     this.locations.set(location, realm)
     this.hold(realm)()
     this.tell(this.root, "location.opened", { location })
-    void this.reconcile([], "location opened")
+    void this.#pass("location opened", 0, [realm])
     return realm
   }
 
   hold(realm: Realm): () => void {
-    realm.leases++
     realm.idleTimer?.()
-    let held = true
-    return () => {
-      if (!held) return
-      held = false
-      if (--realm.leases > 0 || this.#closed) return
-      realm.idleTimer = this.clock.after(BOUNDS.idleLocation, () => { if (realm.leases === 0) void this.#closeLocation(realm) })
-    }
+    return leaseIn(realm.leases, () => {
+      if (realm.leases.size > 0 || this.#closed) return
+      realm.idleTimer = this.clock.after(BOUNDS.idleLocation, () => void this.#closeLocation(realm))
+    })
   }
 
   async #closeLocation(realm: Realm): Promise<void> {
@@ -238,13 +230,13 @@ export class Kernel {
 
   providerBelow(realm: Realm, service: string): Generation | undefined {
     if (realm !== this.root) return undefined
-    for (const location of this.locations.values()) for (const generation of location.live()) if (generation.services.has(service)) return generation
-    return undefined
+    return [...this.locations.values()].flatMap((location) => location.live()).find(({ services }) => services.has(service))
   }
 
   /** Live plugins, other than its provider, that need a service. */
-  consumers(realm: Realm, service: string, provider: Unit): string[] {
-    return (realm === this.root ? this.realms() : [realm]).flatMap((each) => each.live()).filter((generation) => generation.unit !== provider && generation.observed.has(service)).map((generation) => generation.name)
+  consumers(provider: Unit, service: string): string[] {
+    const reach = provider.realm === this.root ? this.realms() : [provider.realm]
+    return reach.flatMap((realm) => realm.live()).filter(({ unit, observed }) => unit !== provider && observed.has(service)).map(({ name }) => name)
   }
 
   /** Services went or came: who needs a lost one waits, who may go on is tried again. */
@@ -254,7 +246,16 @@ export class Kernel {
       if (lost !== undefined) unit.suspend(lost)
       else if (unit.mayGoOn) void unit.request("a service came or went")
     }
-    this.arrivals.check()
+    this.#conditions.check()
+  }
+
+  /** A call waits for its service, while anything that may bring it is on its way. */
+  arrival(realm: Realm, service: string): Promise<void> {
+    return this.#conditions.until(this.clock, BOUNDS.call, `waiting for "${service}"`, () => {
+      if (realm.table.service(service)) return true
+      if (![realm, realm.parent ?? realm].some(({ units }) => [...units.values()].some(({ busy }) => busy))) throw new Unavailable(service)
+      return false
+    })
   }
 
   // ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +265,7 @@ export class Kernel {
   /** Tells the readers of a slot what a commit changed in it. */
   tellRows(realm: Realm, before: readonly SlotRow[], after: readonly SlotRow[]): void {
     const seen = (rows: readonly SlotRow[]) => rows.filter((row) => realm.table.valid(row))
-    const changes = diffRows(seen(before), seen(after), (row) => realm.table.view(row) as Row<unknown>)
+    const changes = diffRows(seen(before), seen(after))
     if (changes.size === 0) return
     for (const reader of this.realms().flatMap((each) => each.live())) {
       for (const { realm: seen, slot, listener } of [...reader.slotListeners]) {
@@ -274,37 +275,31 @@ export class Kernel {
     }
   }
 
-  record(unit: Unit, entry: Omit<JournalEntry, "at" | "plugin" | "realm"> & { outcome: Outcome }): void {
-    this.#journal.push({ at: this.clock.now(), plugin: unit.id, realm: unit.realm.id, ...entry })
-    if (this.#journal.length > BOUNDS.journal) this.#journal.shift()
-  }
+  record(entry: Omit<JournalEntry, "at" | "times"> & Partial<JournalEntry>): void { append(this.#journal, { at: this.clock.now(), times: {}, ...entry }) }
 
-  log(generation: Generation, level: LogEntry["level"], parts: readonly unknown[]): void {
-    const entry: LogEntry = { at: this.clock.now(), plugin: generation.unit.id, gen: generation.gen, realm: generation.realm.id, level, text: formatWithOptions({ colors: false, depth: 4, breakLength: Infinity }, ...parts).slice(0, 8_192) }
-    this.#logs.push(entry)
-    if (this.#logs.length > BOUNDS.journal) this.#logs.shift()
-    this.tell(generation.realm, "plugin.logged", entry)
+  log({ unit, gen, realm }: Generation, level: LogEntry["level"], parts: readonly unknown[]): void {
+    const text = formatWithOptions({ colors: false, depth: 4, breakLength: Infinity }, ...parts).slice(0, 8_192)
+    const entry: LogEntry = { at: this.clock.now(), plugin: unit.id, gen, realm: realm.id, level, text }
+    append(this.#logs, entry)
+    this.tell(realm, "plugin.logged", entry)
   }
 
   /** A fault of one plugin is told, and never loops: one that was caused by hearing of faults is only written down. */
-  fault(generation: Generation, kind: Fault["kind"], during: string, error: unknown): void {
-    const place = generation.evaluation.locate(error)
-    const fault: Fault = { plugin: generation.unit.id, gen: generation.gen, realm: generation.realm.id, kind, during, message: messageOf(error), where: place?.where, frame: place?.frame }
-    this.record(generation.unit, { cause: during, outcome: "failed", phase: "live", gen: generation.gen, message: fault.message, where: fault.where, frame: fault.frame, times: {} })
-    if (during !== "on kernel.fault" && !this.#closed) this.tell(generation.realm, "kernel.fault", fault)
+  fault({ unit, gen, evaluation }: Generation, kind: Fault["kind"], during: string, error: unknown): void {
+    const fault = { gen, message: messageOf(error), where: undefined, frame: undefined, ...evaluation.locate(error) }
+    unit.record({ ...fault, cause: during, outcome: "failed", phase: "live" })
+    if (during !== "on kernel.fault" && !this.#closed) unit.tell("kernel.fault", { ...fault, kind, during })
   }
 
   // ── being settled ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  busy(delta: 1 | -1): void {
+  readonly busy = (delta: 1 | -1): void => {
     this.#busy += delta
-    if (this.#busy > 0) return
-    this.#idle?.resolve()
-    this.#idle = undefined
+    if (delta < 0) this.#conditions.check()
   }
 
   async settled(milliseconds = 10_000): Promise<void> {
-    while (this.#busy > 0) await within(this.clock, milliseconds, "settling", (this.#idle ??= Promise.withResolvers<void>()).promise)
+    while (this.#busy > 0) await this.#conditions.until(this.clock, milliseconds, "settling", () => this.#busy === 0)
     this.#explainWaits()
   }
 
@@ -327,8 +322,9 @@ export class Kernel {
     const want = async (id: string, definition: Definition<never, never> | undefined, location?: string): Promise<void> => {
       if (id === "host") throw new KernelError("Refused", `"host" is the embedding program itself: choose another name`)
       const realm = location === undefined ? this.root : this.open(location)
-      this.wants.put(id, definition, realm)
-      await this.unit(realm, id).request(definition ? "put" : "drop")
+      const unit = this.unit(realm, id)
+      unit.put = definition && this.wants.inline(id, definition)
+      await unit.request(definition ? "put" : "drop")
       this.#explainWaits()
     }
     return {
@@ -359,6 +355,12 @@ export class Kernel {
       watched: () => [...new Set([...this.wants.directories(), ...this.units().flatMap((unit) => unit.watched())])],
     }
   }
+}
+
+/** Only the last so many are remembered. */
+function append<T>(list: T[], entry: T): void {
+  list.push(entry)
+  if (list.length > BOUNDS.journal) list.shift()
 }
 
 export interface EmbeddedKernel extends Pick<Control, "reconcile" | "settled" | "inspect" | "journal" | "logs" | "put" | "drop" | "undo" | "pin">, Pick<Graft, "use" | "on" | "emit" | "add" | "all"> {

@@ -6,23 +6,26 @@
  */
 import { execFile } from "node:child_process"
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { isBuiltin } from "node:module"
-import { basename, join, relative } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { createRequire, isBuiltin } from "node:module"
+import { basename, dirname, join, posix, relative } from "node:path"
+import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { rolldown } from "rolldown"
-import { keyOf, PARAMETERS, transform } from "../kernel/loader/compile.ts"
+import { keyOf, PARAMETERS, servicesIn, transform } from "../kernel/loader/compile.ts"
 import { sha256 } from "../kernel/loader/files.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const dist = join(root, "dist")
+const { load } = createRequire(import.meta.url)("../plugins/cli/code.cjs") as { load(file: string): object }
 /** Native addons, programs, and what resolves files by itself stay packages. */
 const NEVER_BUNDLED = ["better-sqlite3", "oxc-transform", "jiti", "@vscode/ripgrep", "graft"]
 /** What npm installed, in one file: when it changes, so may the bundled packages. */
 const INSTALLED = "node_modules/.package-lock.json"
 
+const BUILDER = "scripts/build.ts"
+
 interface Stamp { size: number; mtime: number; hash: string }
-interface Manifest { host: string; sources: Record<string, Stamp>; packages: Record<string, string> }
+interface Manifest { host: string; builtIns: string; texts: string; sources: Record<string, Stamp>; packages: Record<string, string> }
 export interface Built { files: number; packages: number; milliseconds: number }
 
 const sourcesOf = (...patterns: string[]): string[] => globSync(patterns, { cwd: root }).filter((path) => !path.endsWith(".d.ts")).sort()
@@ -34,8 +37,8 @@ export async function build(into = dist): Promise<Built> {
   mkdirSync(work, { recursive: true })
   try {
     const host = await bundleHost(work)
-    const [packages, files] = await Promise.all([bundlePackages(work), compileBuiltIns(work), declareTypes(work)])
-    writeManifest(work, { ...host, packages })
+    const [packages, { files, ...made }] = await Promise.all([bundlePackages(work), compileBuiltIns(work), declareTypes(work)])
+    writeManifest(work, { ...host, ...made, packages })
     replace(into, work)
     return { files, packages: Object.keys(packages).length, milliseconds: Math.round(performance.now() - started) }
   } finally {
@@ -60,15 +63,15 @@ function replace(directory: string, by: string): void {
 
 /** Only the host, beside the one that others may still be running. */
 export async function buildHost(): Promise<void> {
-  const { packages } = JSON.parse(readFileSync(join(dist, "manifest.json"), "utf8")) as Manifest
-  writeManifest(dist, { ...(await bundleHost(dist)), packages })
+  const known = JSON.parse(readFileSync(join(dist, "manifest.json"), "utf8")) as Manifest
+  writeManifest(dist, { ...known, ...(await bundleHost(dist)) })
 }
 
 function writeManifest(directory: string, manifest: Manifest): void {
-  // First, because a change of it is more than a change of the host.
-  const stamped = existsSync(join(root, INSTALLED)) ? { [INSTALLED]: stamp(INSTALLED), ...manifest.sources } : manifest.sources
+  // First, because a change of these is more than a change of the host.
+  const all = Object.fromEntries([INSTALLED, BUILDER].filter((path) => existsSync(join(root, path))).map((path) => [path, stamp(path)]))
   const file = join(directory, `manifest.json.${process.pid}`)
-  writeFileSync(file, JSON.stringify({ ...manifest, sources: stamped }, null, 1))
+  writeFileSync(file, JSON.stringify({ ...manifest, sources: { ...all, ...manifest.sources } }, null, 1))
   renameSync(file, join(directory, "manifest.json"))
 }
 
@@ -78,18 +81,23 @@ function stamp(path: string): Stamp {
   return { size, mtime: Math.floor(mtimeMs), hash: sha256(readFileSync(join(root, path))) }
 }
 
-/** Named by content, so that a new one never takes the place of one that runs. */
+/** Named by content, so that a new one never takes the place of one that runs. CommonJS starts sooner; who embeds the kernel imports it. */
 async function bundleHost(work: string): Promise<Pick<Manifest, "host" | "sources">> {
-  const bundle = await rolldown({ input: { graft: join(root, "plugins/cli/main.ts"), kernel: join(root, "kernel/index.ts") }, cwd: root, platform: "node", external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
-  const { output } = await bundle.write({ dir: work, format: "esm", entryFileNames: "[name]-[hash].mjs", chunkFileNames: "host/[name]-[hash].mjs", minify: { mangle: { keepNames: true } as never, compress: true }, sourcemap: false })
-  await bundle.close()
-  const chunks = output.filter((each) => each.type === "chunk")
-  const fileOf = (name: string) => chunks.find((chunk) => chunk.isEntry && chunk.name === name)!.fileName
-  writeFileSync(join(work, "kernel.mjs"), `export * from "./${fileOf("kernel")}"\n`)
-  const own = [...new Set(chunks.flatMap((chunk) => chunk.moduleIds))].map((id) => relative(root, id)).filter((path) => path.endsWith(".ts") && !path.startsWith("node_modules"))
+  const bundle = async (name: string, source: string, format: "cjs" | "esm", extension: string) => {
+    const made = await rolldown({ input: { [name]: join(root, source) }, cwd: root, platform: "node", external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
+    const { output } = await made.generate({ format, entryFileNames: `[name]-[hash].${extension}`, chunkFileNames: `host/[name]-[hash].${extension}`, minify: { mangle: { keepNames: true } as never, compress: true }, sourcemap: false })
+    await made.close()
+    const chunks = output.filter((each) => each.type === "chunk")
+    for (const { fileName, code } of chunks) write(join(work, fileName), format === "cjs" ? loadable(code) : code)
+    return chunks
+  }
+  const [host, kernel] = await Promise.all([bundle("graft", "plugins/cli/main.ts", "cjs", "cjs"), bundle("kernel", "kernel/index.ts", "esm", "mjs")])
+  const entryOf = (chunks: typeof host) => chunks.find(({ isEntry }) => isEntry)!.fileName
+  writeFileSync(join(work, "kernel.mjs"), `export * from "./${entryOf(kernel)}"\n`)
+  const own = [...new Set(host.flatMap((chunk) => chunk.moduleIds))].map((id) => relative(root, id)).filter((path) => path.endsWith(".ts") && !path.startsWith("node_modules"))
   // Types vanish from a bundle, and still decide what a change means.
   const sources = [...new Set([...own, ...sourcesOf("kernel/**/*.ts")])].sort()
-  return { host: fileOf("graft"), sources: Object.fromEntries(sources.map((path) => [path, stamp(path)])) }
+  return { host: entryOf(host), sources: Object.fromEntries(sources.map((path) => [path, stamp(path)])) }
 }
 
 /** Every package that a built-in imports by value; a bundle that lost a name of its package is not used. */
@@ -103,33 +111,70 @@ async function bundlePackages(work: string): Promise<Record<string, string>> {
   const wanted = [...specifiers].filter((specifier) => !specifier.startsWith(".") && !isBuiltin(specifier) && !NEVER_BUNDLED.some((name) => specifier === name || specifier.startsWith(`${name}/`))).sort()
   if (wanted.length === 0) return {}
   const nameOf = (specifier: string) => specifier.replaceAll(/[^a-zA-Z0-9]+/g, "-").replace(/^-/, "")
-  const bundle = await rolldown({ input: Object.fromEntries(wanted.map((specifier) => [nameOf(specifier), specifier])), cwd: root, platform: "node", external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
-  await bundle.write({ dir: join(work, "packages"), format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "shared/[name]-[hash].mjs", minify: true, sourcemap: false })
+  const bundle = await rolldown({ input: Object.fromEntries(wanted.map((specifier) => [nameOf(specifier), specifier])), cwd: root, platform: "node", resolve: { mainFields: ["module", "main"] }, transform: { inject: { Headers: [join(root, "plugins/lib/header-list.ts"), "HeaderList"] } }, external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
+  const { output } = await bundle.generate({ format: "cjs", dynamicImportInCjs: false, entryFileNames: "[name]-[hash].cjs", chunkFileNames: "shared/[name]-[hash].cjs", minify: true, sourcemap: false })
   await bundle.close()
+  for (const each of output) if (each.type === "chunk") write(join(work, "packages", each.fileName), loadable(each.code))
   const packages: Record<string, string> = {}
   for (const specifier of wanted) {
-    const file = `packages/${nameOf(specifier)}.mjs`
-    const [bundled, original] = await Promise.all([import(pathToFileURL(join(work, file)).href), import(specifier)].map((load) => load.then((module: object) => Object.keys(module).sort().join(), () => undefined)))
-    if (bundled !== undefined && bundled === original) packages[specifier] = file
+    const { fileName } = output.find((chunk) => chunk.type === "chunk" && chunk.isEntry && chunk.name === nameOf(specifier))!
+    const file = `packages/${fileName}`
+    if (await isWhole(join(work, file), specifier)) packages[specifier] = file
   }
   return packages
 }
 
-/** Every source as a function of one module: Node keeps the code of a module that it loads, and of nothing else. The parentheses have V8 compile them at once, and so into what is kept. */
-function compileBuiltIns(work: string): number {
+async function isWhole(bundle: string, specifier: string): Promise<boolean> {
+  try {
+    const original = Object.keys((await import(specifier)) as object)
+    // What Node adds to CommonJS is in no bundle.
+    const added = original.includes("module.exports") ? ["module.exports", "default", "__esModule"] : []
+    const bundled = new Set([...Object.keys(load(bundle)), ...added])
+    return original.every((name) => bundled.has(name))
+  } catch {
+    return false
+  }
+}
+
+/** Every source as a function of one module, because Node keeps the code of what it loads and of nothing else; and the sources themselves, for whoever goes back to one. */
+function compileBuiltIns(work: string): { builtIns: string; texts: string; files: number } {
   const paths = sourcesOf("plugins/**/*.ts").filter((path) => basename(path) !== "contract.ts")
-  const file = "built-ins.mjs"
-  const lines = ["const file = import.meta.filename", "export default new Map(["]
+  const texts: Record<string, string> = {}
+  const lines = ['"use strict"', "const file = __filename", "module.exports = ["]
   let line = lines.length
   for (const path of paths) {
     const text = readFileSync(join(root, path), "utf8")
+    const hash = sha256(text)
     const { code, deps, dynamicDeps } = transform(join(root, path), text, false)
+    const links = Object.fromEntries([...deps, ...dynamicDeps].filter((specifier) => specifier.startsWith(".")).map((specifier) => [specifier, paths.indexOf(posix.join(posix.dirname(path), specifier))]))
+    // What cannot be linked or has to be waited for goes the ordinary way.
+    const waits = Object.values(links).includes(-1) || !isSynchronous(code)
+    const source = JSON.stringify({ path: posix.relative("plugins", path), hash, key: keyOf(path, hash, false), links, provides: servicesIn(text), waits })
     const [from, to] = [line + 1, line + 1 + code.split("\n").length]
-    lines.push(`[${JSON.stringify(keyOf(path, sha256(text), false))}, { code: "", format: "esm", deps: ${JSON.stringify(deps)}, dynamicDeps: ${JSON.stringify(dynamicDeps)}, maps: [], shipped: { file, from: ${from}, to: ${to}, run: (async function (${PARAMETERS.join(", ")}) {`, code, "}) } }],")
+    lines.push(`{ ...${source}, compiled: { code: "", format: "esm", deps: ${JSON.stringify(deps)}, dynamicDeps: ${JSON.stringify(dynamicDeps)}, maps: [], shipped: { file, from: ${from}, to: ${to}, run: ${waits ? "async " : ""}function (${PARAMETERS.join(", ")}) {`, code, "} } } },")
     line = to + 1
+    texts[hash] = text
   }
-  writeFileSync(join(work, file), [...lines, "])", ""].join("\n"))
-  return paths.length
+  const code = [...lines, "]", ""].join("\n")
+  const name = `built-ins-${sha256(code).slice(0, 8)}`
+  writeFileSync(join(work, `${name}.cjs`), loadable(code))
+  writeFileSync(join(work, `${name}.json`), JSON.stringify(texts))
+  return { builtIns: `${name}.cjs`, texts: `${name}.json`, files: paths.length }
+}
+
+/** As plugins/cli/code.cjs takes it. In plain ASCII a string has half the size in memory, and needs no decoding. */
+function loadable(code: string): string {
+  const plain = /String\.raw`[^`]*[^\x00-\x7f]/.test(code) ? code : code.replaceAll(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  return `(function (exports, require, module, __filename, __dirname) {${plain}\n})`
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}
+
+function isSynchronous(code: string): boolean {
+  try { return new Function(...PARAMETERS, `"use strict";${code}`).length > 0 } catch { return false }
 }
 
 /** For who embeds the kernel; a plugin's author has the sources. */

@@ -9,7 +9,7 @@ const chains = new AsyncLocalStorage<readonly string[]>()
 
 export const chain = (): readonly string[] => chains.getStore() ?? []
 export const runAs = <T>(who: Owner, work: () => T): T => owners.run(who, work)
-export const runInChain = <T>(who: Owner, event: string, work: () => T): T => chains.run([...chain(), event], () => owners.run(who, work))
+export const runInChain = <T>(event: string, work: () => T): T => chains.run([...chain(), event], work)
 
 /** A fault that nobody awaits belongs to who was running; one that is nobody's ends the process, as Node would. */
 export function contain(): () => void {

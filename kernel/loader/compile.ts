@@ -8,6 +8,7 @@ import { createRequire } from "node:module"
 import { extname, join } from "node:path"
 import { KernelError } from "../errors.ts"
 import { sha256 } from "./files.ts"
+import type { Shipped } from "./shipped.ts"
 
 export interface Compiled {
   /** Body of an async function over the names of `PARAMETERS`; or a CommonJS body. */
@@ -19,11 +20,9 @@ export interface Compiled {
   /** Source maps from `code` back to the author's text, to be looked up in order. */
   maps: { mappings: string }[]
   /** Made at build time: `code` is the function `run`, in these lines of a file. */
-  shipped?: { run(...parameters: unknown[]): Promise<void>; file: string; from: number; to: number }
+  shipped?: { run(...parameters: unknown[]): Promise<void> | void; file: string; from: number; to: number }
 }
 
-/** By `keyOf`. */
-export type Shipped = ReadonlyMap<string, Compiled>
 export const PARAMETERS = ["__vite_ssr_exports__", "__vite_ssr_import__", "__vite_ssr_dynamic_import__", "__vite_ssr_exportAll__", "__vite_ssr_import_meta__"] as const
 /** Loaded at first use: a warm start needs neither. */
 export const hostRequire = createRequire(import.meta.url)
@@ -47,19 +46,19 @@ export class SourceError extends KernelError {
 
 export class Compiler {
   readonly #directory: string | undefined
-  readonly #shipped: Shipped
+  /** What was made ahead. */
+  readonly shipped: Shipped | undefined
   readonly #memory = new Map<string, Compiled>()
   #looked = false
 
-  /** `shipped` holds results that were made ahead; by content, so that they cannot be stale. */
-  constructor(directory: string | undefined, shipped: Shipped = new Map()) {
+  constructor(directory: string | undefined, shipped?: Shipped) {
     this.#directory = directory
-    this.#shipped = shipped
+    this.shipped = shipped
   }
 
   compile(path: string, source: string, hash: string, commonjs: boolean): Compiled {
     const key = keyOf(path, hash, commonjs)
-    const known = this.#shipped.get(key) ?? this.#memory.get(key) ?? read(this.#directory, key)
+    const known = this.shipped?.find(key) ?? this.#memory.get(key) ?? read(this.#directory, key)
     if (known?.shipped) return known
     const compiled = known ?? transform(path, source, commonjs)
     if (this.#memory.size >= MOST_IN_MEMORY) this.#memory.clear()
@@ -118,6 +117,9 @@ export function transform(path: string, source: string, commonjs: boolean): Comp
     return { code: createJiti(path, { fsCache: false }).transform({ source, filename: path, ts: language.startsWith("ts"), async: true }), format: "cjs", deps: [], dynamicDeps: [], maps: [] }
   }
 }
+
+/** Services that a source says it provides. */
+export const servicesIn = (source: string): string[] => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!)
 
 function sourceError(path: string, source: string, error: { message: string; labels?: { start: number }[] | null; codeframe?: string | null }): SourceError {
   const offset = error.labels?.[0]?.start ?? 0

@@ -1,5 +1,5 @@
 /** What the roots hold: `<name>.ts` or `<name>/index.ts` directly below one is the plugin `<name>`. */
-import { readdirSync, realpathSync, statSync } from "node:fs"
+import { readdirSync, realpathSync, statSync, type Dirent } from "node:fs"
 import { dirname, isAbsolute, join, parse } from "node:path"
 import type { Root } from "../control.ts"
 import { isSource } from "./compile.ts"
@@ -30,20 +30,28 @@ export function discover(roots: readonly Root[], locations: readonly string[]): 
 }
 
 function pluginsIn(dir: string): { id: string; entry: string }[] {
-  let names: string[]
-  try { names = readdirSync(dir).sort() } catch { return [] }
-  return names.flatMap((name) => { try { return pluginIn(dir, name) } catch { return [] } })
+  try {
+    const real = realpathSync.native(dir)
+    return entriesOf(real).flatMap((entry) => { try { return pluginIn(real, entry) } catch { return [] } })
+  } catch {
+    return []
+  }
 }
 
-/** Throws for a link that loops or leads nowhere, and for what may not be read or is just being deleted. */
-function pluginIn(dir: string, name: string): { id: string; entry: string }[] {
+const entriesOf = (dir: string): Dirent[] => readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+
+/** Throws for a link that loops or leads nowhere, and for what may not be read or is just being deleted. Only of a link has to be asked where it leads. */
+function pluginIn(dir: string, entry: Dirent): { id: string; entry: string }[] {
+  const { name } = entry
   if (/^[_.]/.test(name) || name === "node_modules" || parse(name).name === "host") return []
   const path = join(dir, name)
-  const stat = statSync(path)
-  if (stat.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: realpathSync.native(path) }] : []
-  if (!stat.isDirectory()) return []
-  const index = readdirSync(path).filter((file) => parse(file).name === "index" && isSource(file)).sort().at(-1)
-  return index ? [{ id: name, entry: realpathSync.native(join(path, index)) }] : []
+  const kind = entry.isSymbolicLink() ? statSync(path) : entry
+  if (kind.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: kind === entry ? path : realpathSync.native(path) }] : []
+  if (!kind.isDirectory()) return []
+  const index = entriesOf(path).filter((file) => parse(file.name).name === "index" && isSource(file.name)).at(-1)
+  if (!index) return []
+  const file = join(path, index.name)
+  return [{ id: name, entry: kind === entry && index.isFile() ? file : realpathSync.native(file) }]
 }
 
 /** Every file of a plugin's folder, or the one file, and what the root shares (`_…`), by hash: no meaning is read into any of them. */

@@ -64,7 +64,7 @@ export class Evaluation {
 
   /** Services that its source names, and by custom its own id: what it provides, or would if it could. */
   get offers(): string[] {
-    return [this.#candidate.id, ...[...this.sources.values()].flatMap((source) => [...source.matchAll(/\.provide\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]!))]
+    return [this.#candidate.id, ...this.#graph.provides]
   }
 
   locate(error: unknown): Place | undefined { return this.#graph.locate(error) }

@@ -7,8 +7,11 @@ export const sha256 = (bytes: string | Uint8Array): string => createHash("sha256
 /** File times tick every few milliseconds: two saves within a tick look alike, so a file that was just written gets no stamp. */
 const TICK = 100
 
+/** What a file looked like when its bytes had this hash. */
+export interface Stamp { stamp: string; hash: string }
+
 export class Files {
-  #known = new Map<string, { stamp: string; hash: string }>()
+  #known = new Map<string, Stamp>()
 
   /** The hash of a file's bytes; undefined when it is not there or cannot be read. */
   hash(path: string): string | undefined {
@@ -30,6 +33,16 @@ export class Files {
       return void this.#known.delete(path)
     }
   }
+
+  /** Takes an earlier process's word for a file that nobody has read yet, and that looks as it did then. */
+  believe(path: string, known: Stamp): string | undefined {
+    if (this.#known.has(path) || known.stamp !== lookAt(path)?.stamp) return undefined
+    this.#known.set(path, known)
+    return known.hash
+  }
+
+  /** Absent for what was just written, or not read at all. */
+  stamp(path: string): Stamp | undefined { return this.#known.get(path) }
 
   /** Somebody saw these change: believe no stamp. */
   distrust(paths: readonly string[]): void {

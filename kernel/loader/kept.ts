@@ -1,18 +1,14 @@
 /** Kept resources: acquired once, handed from generation to generation while their key stays, released after the last one closed. */
-import { BOUNDS, within } from "../clock.ts"
+import { BOUNDS } from "../clock.ts"
 import { KernelError } from "../errors.ts"
 import type { Generation } from "./generation.ts"
-import type { Unit } from "./unit.ts"
 
 type Release = (resource: never) => void | Promise<void>
 /** Each holder brings its own way to release: that of the last one counts. `abandon`: it waits for a commit that may never come. */
 interface Entry { id: string; name: string; key: string; resource: Promise<unknown>; holders: Map<Generation, Release>; abandon?: () => void }
 
 export class Kept {
-  readonly #unit: Unit
   readonly #entries = new Map<string, Entry>()
-
-  constructor(unit: Unit) { this.#unit = unit }
 
   names(): string[] { return [...this.#entries.values()].map(({ name, key }) => `${name} ${key}`) }
 
@@ -34,7 +30,7 @@ export class Kept {
   #afterCommit(entry: Entry, holder: Generation, rivals: Entry[], acquire: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       entry.abandon = () => reject(new KernelError("Retired", `${holder.name} was never committed`))
-      holder.afterCommit.push(async () => {
+      holder.arm(async () => {
         entry.abandon = undefined
         for (const rival of rivals) await this.#release(rival, [...rival.holders.values()].at(-1)!)
         const resource = Promise.resolve().then(acquire)
@@ -57,7 +53,7 @@ export class Kept {
       if (!release || (entry.holders.delete(holder), entry.holders.size)) continue
       entry.abandon?.()
       if (entry.abandon) this.#entries.delete(entry.id)
-      else await within(this.#unit.kernel.clock, BOUNDS.finalizer, `release of ${entry.name}`, this.#release(entry, release)).catch((error: unknown) => holder.fault("teardown", `release of ${entry.name}`, error))
+      else await holder.finish(`release of ${entry.name}`, BOUNDS.finalizer, () => this.#release(entry, release))
     }
   }
 }

@@ -5,21 +5,22 @@
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs"
 import { createRequire, isBuiltin, SourceMap } from "node:module"
-import { basename, dirname, extname, join, resolve, sep } from "node:path"
+import { basename, dirname, extname, join, sep } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import type { Jiti } from "jiti"
 import { KernelError, messageOf } from "../errors.ts"
-import { frameOf, hostRequire, isSource, PARAMETERS, SourceError, transform, type Compiled, type Compiler } from "./compile.ts"
+import { frameOf, hostRequire, isSource, PARAMETERS, servicesIn, SourceError, transform, type Compiled, type Compiler } from "./compile.ts"
 import { sha256, type Files } from "./files.ts"
 import { leg } from "./leg.ts"
+import { packageAround, packageOf, partOfNode, placesOf, withDefault, type Exports } from "./packages.ts"
+import type { Closure, Shipped } from "./shipped.ts"
 
 /** Where in the author's own source something happened. */
 export interface Place { where: string; frame: string }
-type Exports = Record<string, unknown>
 interface Module { path: string; exports: Exports; compiled?: Compiled; imports: Map<string, Exports>; ready?: Promise<Exports>; done: boolean }
 /** May these bytes be compiled? Asked of every file of a guarded plugin. */
 export type Admitted = (path: string, hash: string) => boolean
-interface Resolved { kind: "own" | "native" | "virtual" | "host"; id: string }
+interface Resolved { kind: "own" | "native" | "virtual" | "host" | "bundle"; id: string }
 
 /** What every graph of a kernel shares. */
 export interface Workshop {
@@ -55,7 +56,7 @@ export interface Origin {
 export class ModuleGraph {
   /** Path → hash of every file of the plugin that was read. */
   readonly files = new Map<string, string>()
-  readonly sources = new Map<string, string>()
+  sources: Map<string, string> = new Map()
   /** Package directory → `name@version`, of what loads natively. */
   readonly packages = new Map<string, string>()
   readonly notes: string[] = []
@@ -67,10 +68,56 @@ export class ModuleGraph {
   readonly #from: Origin
   readonly #modules = new Map<string, Module>()
   #jiti: Jiti | undefined
+  #provides: readonly string[] | undefined
 
   constructor(from: Origin) { this.#from = from }
 
-  evaluate(): Promise<Exports> { return this.#import(this.#from.entry, []) }
+  async evaluate(): Promise<Exports> {
+    const { entry, workshop: { compiler: { shipped }, files }, bundled, kept } = this.#from
+    const closure = bundled && !kept ? shipped?.closure(entry, files) : undefined
+    return closure ? this.#made(shipped!, closure) : this.#import(entry, [])
+  }
+
+  /** Services that its sources name. */
+  get provides(): readonly string[] {
+    return (this.#provides ??= [...this.sources.values()].flatMap(servicesIn))
+  }
+
+  /** What was made ahead of exactly these bytes: already linked, and nothing in it waits. */
+  #made(shipped: Shipped, { entry, paths, provides }: Closure): Exports {
+    this.#provides = provides
+    for (const [at, path] of paths) this.files.set(path, shipped.sources[at]!.hash)
+    this.sources = new Texts(this.files, shipped)
+    const link = (at: number): Exports => {
+      const path = paths.get(at)!
+      const known = this.#modules.get(path)
+      if (known) return known.exports
+      const { compiled, links } = shipped.sources[at]!
+      const module = newModule(path, compiled)
+      this.#modules.set(path, module)
+      const get = (specifier: string): Exports => (Object.hasOwn(links, specifier) ? link(links[specifier]!) : this.#native(specifier, path, shipped))
+      try {
+        for (const specifier of compiled.deps) module.imports.set(specifier, get(specifier))
+        void this.#run(module, async (specifier) => get(specifier))
+      } catch (error) {
+        this.#modules.delete(path)
+        throw error
+      }
+      module.done = true
+      return module.exports
+    }
+    return link(entry)
+  }
+
+  /** A package or a part of Node, at once. */
+  #native(specifier: string, importer: string, shipped: Shipped): Exports {
+    if (specifier === "graft" || specifier.startsWith("graft/")) return this.#virtual(specifier)
+    if (isBuiltin(specifier)) return partOfNode(specifier)
+    const { kind, id } = this.#target(specifier, importer)
+    if (kind === "bundle") return shipped.load(id)
+    this.#notePackage(id, true)
+    return withDefault(hostRequire(id) as Exports)
+  }
 
   /** A declared file of the plugin that it does not import. */
   asset(relative: string): void {
@@ -104,7 +151,7 @@ export class ModuleGraph {
     // A module that is importing us has live bindings to give, if not all of them yet.
     if (known?.done || (known && importers.includes(path))) return known.exports
     if (known) return known.ready!
-    const module: Module = { path, exports: Object.create(null, { [Symbol.toStringTag]: { value: "Module" } }) as Exports, imports: new Map(), done: false }
+    const module = newModule(path)
     this.#modules.set(path, module)
     return (module.ready = this.#load(module, importers).then(() => ((module.done = true), module.exports)))
   }
@@ -120,29 +167,33 @@ export class ModuleGraph {
     for (const specifier of compiled.deps) module.imports.set(specifier, await this.#importFrom(specifier, path, [...importers, path]))
     for (const specifier of compiled.dynamicDeps) await this.#trace(specifier, path)
     for (let turn = breathe(); turn; turn = breathe()) await turn
-    const body = compiled.shipped?.run ?? new AsyncFunction(...PARAMETERS, `"use strict";${compiled.code}\n//# sourceURL=${path}`)
-    const run = () => body(
-      module.exports,
-      (specifier: string) => module.imports.get(specifier),
-      (specifier: string) => this.#importFrom(specifier, path, []),
-      (from: Exports) => exportAll(module.exports, from),
-      { url: pathToFileURL(path).href, filename: path, dirname: dirname(path), resolve: (specifier: string) => this.#target(specifier, path).id },
-    )
+    const run = () => this.#run(module, (specifier) => this.#importFrom(specifier, path, []))
     this.shipped &&= compiled.shipped !== undefined
     await (compiled.shipped ? run() : leg(basename(path), run))
+  }
+
+  #run({ path, exports, imports, compiled }: Module, later: (specifier: string) => Promise<Exports>): Promise<void> | void {
+    const body = compiled!.shipped?.run ?? new AsyncFunction(...PARAMETERS, `"use strict";${compiled!.code}\n//# sourceURL=${path}`)
+    return body(
+      exports,
+      (specifier: string) => imports.get(specifier),
+      later,
+      (from: Exports) => exportAll(exports, from),
+      { get url() { return pathToFileURL(path).href }, filename: path, dirname: dirname(path), resolve: (specifier: string) => this.#target(specifier, path).id },
+    )
   }
 
   async #importFrom(specifier: string, importer: string, importers: readonly string[]): Promise<Exports> {
     const { kind, id } = this.#target(specifier, importer)
     if (kind === "virtual") return this.#virtual(id)
     if (kind === "own") return this.#import(id, importers)
-    if (kind === "host") return (await import(id)) as Exports
-    if (isBuiltin(id)) return (await import(id)) as Exports
+    if (kind === "bundle") return this.#from.workshop.compiler.shipped!.load(id)
+    const load = this.#from.workshop.compiler.shipped?.import ?? ((name: string) => import(name) as Promise<Exports>)
+    if (kind === "host" || isBuiltin(id)) return load(id)
     const commonjs = extname(id) !== ".mjs" && isCommonJs(id, "")
     this.#notePackage(id, commonjs)
-    if (!commonjs) return (await import(pathToFileURL(id).href)) as Exports
-    const exports = hostRequire(id) as Exports
-    return { ...exports, default: exports.__esModule ? exports.default : exports }
+    if (!commonjs) return load(pathToFileURL(id).href)
+    return withDefault(hostRequire(id) as Exports)
   }
 
   /** The kernel's face; what else stands under its name, such as a plugin's contract, is types alone. */
@@ -186,8 +237,8 @@ export class ModuleGraph {
     if (isBuiltin(specifier)) return { kind: "native", id: specifier }
     const direct = specifier.startsWith("./") || specifier.startsWith("../") ? join(dirname(importer), specifier) : undefined
     if (direct && (this.#from.kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct)
-    const bundle = this.#from.bundled ? this.#bundled(specifier) : undefined
-    if (bundle !== undefined) return { kind: "native", id: bundle }
+    const bundled = this.#from.bundled ? this.#bundled(specifier) : undefined
+    if (bundled) return bundled
     const url = (this.#jiti ??= (hostRequire("jiti") as typeof import("jiti")).createJiti(this.#from.entry, { fsCache: false, moduleCache: false })).esmResolve(specifier, { parentURL: pathToFileURL(importer).href, try: true } as { parentURL: string; try: true }) as string | undefined
     const path = url?.startsWith("file:") ? fileURLToPath(url) : undefined
     if (path && existsSync(path)) return this.#classify(path)
@@ -195,10 +246,12 @@ export class ModuleGraph {
   }
 
   /** What comes with the program has its packages, once it is built: bundled, or as Node finds them. */
-  #bundled(specifier: string): string | undefined {
+  #bundled(specifier: string): Resolved | undefined {
     const { packages } = this.#from.workshop
+    const bundle = packages.get(specifier)
+    if (bundle !== undefined) return { kind: "bundle", id: bundle }
     if (packages.size === 0 || /^[./]/.test(specifier)) return undefined
-    try { return packages.get(specifier) ?? hostRequire.resolve(specifier) } catch { return undefined }
+    try { return { kind: "native", id: hostRequire.resolve(specifier) } } catch { return undefined }
   }
 
   /** Own is what lies in no package, or in the plugin's own: linked workspace packages included, by their real path. */
@@ -279,6 +332,22 @@ export class ModuleGraph {
   }
 }
 
+const newModule = (path: string, compiled?: Compiled): Module => ({ path, ...(compiled && { compiled }), exports: Object.create(null, { [Symbol.toStringTag]: { value: "Module" } }) as Exports, imports: new Map(), done: false })
+
+/** The sources of a closure that was made ahead, read only when somebody asks. */
+class Texts extends Map<string, string> {
+  readonly #shipped: Shipped
+  constructor(hashes: ReadonlyMap<string, string>, shipped: Shipped) {
+    super(hashes)
+    this.#shipped = shipped
+  }
+
+  override get(path: string): string | undefined {
+    const hash = super.get(path)
+    return hash === undefined ? undefined : this.#shipped.text(hash)
+  }
+}
+
 function define(exports: Exports, name: string, value: unknown): void {
   Object.defineProperty(exports, name, { enumerable: true, configurable: true, value })
 }
@@ -286,34 +355,6 @@ function define(exports: Exports, name: string, value: unknown): void {
 function exportAll(into: Exports, from: Exports): void {
   for (const name of Object.keys(from)) if (name !== "default" && !(name in into)) Object.defineProperty(into, name, { enumerable: true, configurable: true, get: () => from[name] })
 }
-
-/** The nearest named package above a file, and its `name@version`. */
-function packageOf(path: string): { dir: string; version: string } | undefined {
-  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(join(dir, "package.json"), "utf8")) as { name?: string; version?: string }
-      if (name && version) return { dir, version: `${name}@${version}` }
-    } catch { /* the next directory up */ }
-    if (basename(dirname(dir)) === "node_modules") return undefined
-  }
-  return undefined
-}
-
-/** The existing directories in which an import may yet appear. */
-function placesOf(specifier: string, importer: string): string[] {
-  const existing = (dir: string): string => (existsSync(dir) ? dir : existing(dirname(dir)))
-  if (/^[./]/.test(specifier)) return [existing(dirname(resolve(dirname(importer), specifier)))]
-  const places: string[] = []
-  for (let dir = dirname(importer); ; dir = dirname(dir)) {
-    const place = existing(dirname(join(dir, "node_modules", specifier)))
-    const last = existsSync(join(dir, "package.json")) || dir === dirname(dir)
-    if (place !== dir || dir === dirname(importer) || last) places.push(place)
-    if (last) return places
-  }
-}
-
-/** The directory of the innermost `node_modules` package in which a path lies, if any. */
-const packageAround = (path: string): string | undefined => /^.*[\\/]node_modules[\\/](@[^\\/]+[\\/])?[^\\/]+/.exec(path)?.[0]
 
 function isCommonJs(path: string, source: string): boolean {
   const extension = extname(path)

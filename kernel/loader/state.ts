@@ -4,64 +4,55 @@ import { validate } from "../bus/validate.ts"
 import { KernelError } from "../errors.ts"
 import type { StateCell, StateDefinition } from "../instance.ts"
 import type { Generation } from "./generation.ts"
-import type { Unit } from "./unit.ts"
 
-interface Cell { version: number; value: unknown }
+interface Cell { readonly version: number; readonly value: unknown }
 
 export class StateHolder {
-  readonly #unit: Unit
   #cell: Cell | undefined
-  #previews = new WeakMap<Generation, Cell>()
-
-  constructor(unit: Unit) { this.#unit = unit }
+  readonly #previews = new WeakMap<Generation, Cell>()
 
   /** What the candidate will find, as things stand now. */
   stage(generation: Generation): void {
     if (generation.definition.state) this.#previews.set(generation, this.#next(generation))
   }
 
-  /** Inside the commit, on the latest value. Gives what was before, for `restore`. */
-  migrate(generation: Generation): Cell | undefined {
+  /** Inside the commit, on the latest value. Gives back what was before, if the commit is. */
+  migrate(generation: Generation): () => void {
     const previous = this.#cell
     if (generation.definition.state) this.#cell = this.#next(generation)
-    return previous
+    return () => { this.#cell = previous }
   }
 
-  restore(previous: Cell | undefined): void { this.#cell = previous }
-
   #next(generation: Generation): Cell {
-    const definition = generation.definition.state as StateDefinition<unknown>
-    const { version, schema } = definition
+    const definition = definitionOf(generation)
     const from = this.#cell
-    const what = `state of ${this.#unit.id}`
-    if (from && from.version !== version && !definition.migrate) throw new KernelError("Invalid", `${what}: version ${from.version} → ${version} needs a migrate(old, from)`)
-    const value = from?.version === version ? from.value : generation.evaluation.leg(what, () => (from ? definition.migrate!(from.value, from.version) : definition.init()))
-    const checked = validate(schema, value)
-    if (!checked.ok) throw new KernelError("Invalid", `${what}: ${checked.message}`)
-    return { version, value: freeze(value, true) }
+    if (from?.version === definition.version) return checked(generation, from.value)
+    const what = `state of ${generation.unit.id}`
+    if (from && !definition.migrate) throw new KernelError("Invalid", `${what}: version ${from.version} → ${definition.version} needs a migrate(old, from)`)
+    return checked(generation, generation.evaluation.leg(what, () => (from ? definition.migrate!(from.value, from.version) : definition.init())))
   }
 
   view(generation: Generation): StateCell<unknown> {
-    const current = () => (generation.state === "staged" ? this.#previews.get(generation) : this.#cell)
+    const cell = () => (definitionOf(generation), generation.state === "staged" ? this.#previews.get(generation) : this.#cell)
     return {
-      get value() {
-        const cell = current()
-        if (!cell) throw new KernelError("Invalid", `${generation.unit.id} declares no state`)
-        return cell.value
+      get value() { return cell()?.value },
+      update: (recipe) => {
+        const { version } = definitionOf(generation)
+        if (generation.state === "staged") throw new KernelError("NotLive", "state is updated from commit on, not in setup")
+        if (this.#cell?.version !== version) throw new KernelError("Retired", `${generation.name}: the state has moved on to version ${this.#cell?.version}`)
+        this.#cell = checked(generation, produce(this.#cell.value, recipe as (draft: unknown) => unknown))
       },
-      update: (recipe) => this.#update(generation, recipe as never),
     }
   }
+}
 
-  #update(generation: Generation, recipe: (draft: unknown) => unknown): void {
-    const { id } = this.#unit
-    const definition = generation.definition.state as StateDefinition<unknown> | undefined
-    if (!definition) throw new KernelError("Invalid", `${id} declares no state`)
-    if (generation.state === "staged") throw new KernelError("NotLive", "state is updated from commit on, not in setup")
-    if (this.#cell?.version !== definition.version) throw new KernelError("Retired", `${generation.name}: the state has moved on to version ${this.#cell?.version}`)
-    const next: unknown = produce(this.#cell.value, recipe)
-    const checked = validate(definition.schema, next)
-    if (!checked.ok) throw new KernelError("Invalid", `state of ${id}: ${checked.message}`)
-    this.#cell = { version: definition.version, value: freeze(next, true) }
-  }
+function definitionOf({ definition, unit }: Generation): StateDefinition<unknown> {
+  if (!definition.state) throw new KernelError("Invalid", `${unit.id} declares no state`)
+  return definition.state
+}
+
+function checked(generation: Generation, value: unknown): Cell {
+  const { version, schema } = definitionOf(generation)
+  validate(schema, value, `state of ${generation.unit.id}: `)
+  return { version, value: freeze(value, true) }
 }

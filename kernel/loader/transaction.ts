@@ -12,11 +12,14 @@ import { KernelError, messageOf, Unavailable } from "../errors.ts"
 import type { Evaluation } from "./evaluation.ts"
 import { ageOf } from "./files.ts"
 import { Generation } from "./generation.ts"
-import type { Candidate, Good, Unit } from "./unit.ts"
+import type { Candidate, Unit } from "./unit.ts"
 import { createInstance } from "./words.ts"
 
-/** What is to be made live. `kept`: an earlier closure that stands for what is on disk, because of `undone`. */
-interface Plan { unit: Unit; candidate: Candidate; kept: Good | undefined; undone: string; options: unknown; cause: string; settle: number }
+/** What is to be made live. */
+interface Plan { unit: Unit; candidate: Candidate; options: unknown; cause: string; settle: number }
+
+/** What ends a load for good: these bytes will not do better when they are read again. */
+const FINAL: readonly unknown[] = ["Refused", "Timeout", "Superseded"]
 
 export class Transaction {
   readonly #plan: Plan
@@ -36,7 +39,8 @@ export class Transaction {
 
   /** Is it no longer what is wanted? */
   get outdated(): boolean {
-    return this.#evaluation?.stale() === true || this.#plan.unit.kernel.wants.refusal(this.#plan.unit) !== undefined || this.#place() !== this.#started
+    const { unit } = this.#plan
+    return this.#evaluation?.stale() === true || unit.kernel.wants.refusal(unit) !== undefined || this.#place() !== this.#started
   }
 
   /** How many candidates go before it. */
@@ -49,24 +53,17 @@ export class Transaction {
 
   /** Gives whether the candidate is, or has become, what is live; or that it need not. */
   async run(): Promise<boolean> {
-    const { unit, candidate, kept, cause, undone } = this.#plan
-    const { kernel, live } = unit
+    const { unit, candidate } = this.#plan
+    const { live } = unit
     try {
       const evaluation = await this.#timed("load", () => this.#load())
       this.#phase = "check"
       if (!this.#belongsHere(evaluation)) return true
       const options = await this.#checked(evaluation)
       if (live?.evaluation.entry === candidate.entry && live.evaluation.hash === evaluation.hash && isDeepStrictEqual(live.options, options) && !live.evaluation.stale()) return unit.rest(candidate)
-      this.#phase = "stage"
       const generation = (this.#generation = new Generation(unit, unit.gen + 1, evaluation, options))
       await this.#timed("stage", () => this.#stage(generation))
-      this.#phase = "commit"
-      const committing = performance.now()
       this.#commit(generation)
-      this.#times.commit = performance.now() - committing
-      for (const note of evaluation.notes) kernel.log(generation, "warn", [note])
-      kernel.record(unit, { cause, outcome: kept ? "reverted" : "committed", gen: generation.gen, hash: evaluation.hash, message: kept && undone, times: this.#times })
-      if (kept) kernel.tell(unit.realm, "plugin.reverted", { plugin: unit.id, gen: generation.gen, realm: unit.realm.id, file: candidate.entry, reason: undone })
       return true
     } catch (error) {
       await this.#generation?.close()
@@ -76,9 +73,10 @@ export class Transaction {
     }
   }
 
-  async #timed<T>(step: "load" | "stage", work: () => Promise<T>): Promise<T> {
+  async #timed<T>(phase: "load" | "stage", work: () => Promise<T>): Promise<T> {
+    this.#phase = phase
     const started = performance.now()
-    try { return await work() } finally { this.#times[step] = performance.now() - started }
+    try { return await work() } finally { this.#times[phase] = performance.now() - started }
   }
 
   /** Ends at a deadline, or when something newer is wanted. */
@@ -87,27 +85,24 @@ export class Transaction {
   }
 
   /** A young file that is empty, does not parse or lacks its export may be half written: it is read again before it is believed. */
-  async #load(): Promise<Evaluation> {
-    const { unit, candidate, kept } = this.#plan
-    const { kernel } = unit
-    for (const again of [...BOUNDS.rereads, Infinity]) {
-      try {
-        this.#phase = "admit"
-        const admitted = candidate.guarded && !kept ? await this.#bounded(Infinity, "admit", kernel.admit(candidate, unit.realm)) : undefined
-        this.#phase = "load"
-        const evaluation = (this.#evaluation = kernel.wants.evaluation(candidate, admitted, kept))
-        await this.#bounded(BOUNDS.load, `loading ${candidate.entry}`, evaluation.evaluate())
-        return evaluation
-      } catch (error) {
-        const { code } = error as { code?: string }
-        // Not what was admitted: somebody has to be asked again.
-        if (code === "Refused") this.#phase = "admit"
-        const young = this.#evaluation?.watched.some((path) => ageOf(path) < BOUNDS.young)
-        if (again === Infinity || !young || code === "Refused" || code === "Timeout" || code === "Superseded") throw error
-        await sleep(kernel.clock, again)
-      }
+  async #load([again, ...rereads]: readonly number[] = BOUNDS.rereads): Promise<Evaluation> {
+    const { unit: { kernel, realm }, candidate } = this.#plan
+    try {
+      this.#phase = "admit"
+      const admitted = candidate.guarded && !candidate.kept ? await this.#bounded(Infinity, "admit", kernel.admit(candidate, realm)) : undefined
+      this.#phase = "load"
+      const evaluation = (this.#evaluation = kernel.wants.evaluation(candidate, admitted))
+      await this.#bounded(BOUNDS.load, `loading ${candidate.entry}`, evaluation.evaluate())
+      return evaluation
+    } catch (error) {
+      const { code } = error as { code?: string }
+      // Not what was admitted: somebody has to be asked again.
+      if (code === "Refused") this.#phase = "admit"
+      const young = this.#evaluation?.watched.some((path) => ageOf(path) < BOUNDS.young)
+      if (again === undefined || !young || FINAL.includes(code)) throw error
+      await sleep(kernel.clock, again)
+      return this.#load(rereads)
     }
-    throw new KernelError("Invalid", "unreachable")
   }
 
   /** Only its definition says whether a plugin is one of the process or of every project. */
@@ -122,61 +117,65 @@ export class Transaction {
 
   async #checked({ definition, offers }: Evaluation): Promise<unknown> {
     const { unit, options } = this.#plan
-    const { kernel } = unit
+    const { engines } = definition
+    const { version } = unit.kernel
     unit.offers = new Set(offers)
-    if (definition.engines && !(await import("semver")).default.satisfies(kernel.version, definition.engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${definition.engines}, this is ${kernel.version}`)
-    const checked = validate(definition.options, options ?? {})
-    if (!checked.ok) throw new KernelError("Invalid", `plugins.${unit.id}.${checked.message}`)
-    return checked.value
+    if (engines && !(await import("semver")).default.satisfies(version, engines, { includePrerelease: true })) throw new KernelError("Invalid", `it wants the kernel API ${engines}, this is ${version}`)
+    return validate(definition.options, options ?? {}, `plugins.${unit.id}.`)
   }
 
   async #stage(generation: Generation): Promise<void> {
     const { id, realm, state, offers, kernel } = this.#plan.unit
-    const { definition } = generation
+    const { definition, evaluation, services } = generation
     for (let turn = kernel.breathe(); turn; turn = kernel.breathe()) await turn
     for (const service of definition.needs ?? []) if (!realm.table.service(service)) throw new Unavailable(service)
     state.stage(generation)
     const graft = createInstance(generation, realm)
-    generation.evaluation.bind(graft)
-    const setup = runAs(generation, async () => generation.evaluation.leg(`setup of ${id}`, () => definition.setup(graft as never)))
+    evaluation.bind(graft)
+    const setup = runAs(generation, async () => evaluation.leg(`setup of ${id}`, () => definition.setup(graft as never)))
     try {
       const cleanup = await this.#bounded(BOUNDS.setup, `setup of ${id}`, setup)
       if (typeof cleanup === "function") generation.defer("its cleanup", cleanup)
     } finally {
-      for (const service of generation.services.keys()) offers.add(service)
+      for (const service of services.keys()) offers.add(service)
     }
     if (generation.unavailable !== undefined) throw new Unavailable(generation.unavailable)
   }
 
   /** One synchronous step: the table is another one when it returns, or it throws and nothing happened. */
   #commit(generation: Generation): void {
-    const { unit, candidate, kept } = this.#plan
+    const { unit, candidate, cause } = this.#plan
     const { kernel, realm, live: old } = unit
+    const { gen, evaluation: { hash, sources, notes } } = generation
+    const started = performance.now()
+    this.#phase = "commit"
     this.#validate(generation)
     const before = old?.allRows() ?? []
-    const [state, by] = [unit.state.migrate(generation), unit.candidate]
+    const [undoState, by] = [unit.state.migrate(generation), unit.candidate]
+    let pending: Promise<void>[]
     generation.state = "live"
     unit.become(generation, candidate)
-    let pending: Promise<void>[]
     try {
       pending = generation.runCommitWork()
     } catch (error) {
       generation.state = "staged"
       unit.become(old, by)
-      unit.state.restore(state)
+      undoState()
       throw error
     }
-    unit.gen = generation.gen
+    unit.gen = gen
     unit.rest(candidate)
-    unit.remember({ candidate, hash: generation.evaluation.hash, sources: generation.evaluation.sources }, kept !== undefined)
+    unit.remember({ ...candidate, kept: { hash, sources } }, candidate.kept !== undefined)
     if (old) unit.retire(old)
     kernel.tellRows(realm, before, generation.allRows())
-    const fact = { plugin: unit.id, gen: generation.gen, realm: realm.id, file: candidate.entry }
-    if (old) kernel.tell(realm, "plugin.reloaded", { ...fact, previous: old.gen, milliseconds: Object.values(this.#times).reduce((sum, time) => sum + time, 0) })
-    else kernel.tell(realm, "plugin.loaded", fact)
-    generation.arise()
+    if (old) unit.tell("plugin.reloaded", { gen, file: candidate.entry, previous: old.gen, milliseconds: Object.values(this.#times).reduce((sum, time) => sum + time, 0) })
+    else unit.tell("plugin.loaded", { gen, file: candidate.entry })
+    this.#awaitCommit(generation, [...pending, ...generation.arise()])
     kernel.servicesChanged([...(old?.services.keys() ?? [])].filter((service) => !generation.services.has(service)))
-    if (pending.length) this.#awaitCommit(generation, pending)
+    for (const note of notes) kernel.log(generation, "warn", [note])
+    this.#times.commit = performance.now() - started
+    unit.record({ cause, outcome: candidate.kept ? "reverted" : "committed", gen, hash, message: candidate.kept && unit.undone, times: this.#times })
+    if (candidate.kept) unit.tell("plugin.reverted", { gen, file: candidate.entry, reason: unit.undone })
   }
 
   /** No second provider of a service, and nothing taken away from who uses it by a file that only has the same id. */
@@ -188,14 +187,15 @@ export class Transaction {
       if (rival) throw Object.assign(new KernelError("Refused", `"${service}" is provided by ${rival.name} already${rival.realm === realm ? "" : ` (${rival.realm.id})`}: disable one of them`), { clash: service })
     }
     if (!old || entry === old.evaluation.entry || kind === "built-in") return
-    const missing = [...old.services.keys()].find((service) => !services.has(service) && kernel.consumers(realm, service, unit).length > 0)
-    if (missing) throw new KernelError("Invalid", `${entry} has the id of the live plugin "${unit.id}" and does not provide "${missing}", which ${kernel.consumers(realm, missing, unit).join(", ")} use: rename it`)
+    const missing = [...old.services.keys()].find((service) => !services.has(service) && kernel.consumers(unit, service).length > 0)
+    if (missing) throw new KernelError("Invalid", `${entry} has the id of the live plugin "${unit.id}" and does not provide "${missing}", which ${kernel.consumers(unit, missing).join(", ")} use: rename it`)
   }
 
   /** An asynchronous onCommit that rejects is a revert: a second, ordinary commit. */
   #awaitCommit(generation: Generation, pending: Promise<void>[]): void {
     const { unit, cause } = this.#plan
     const { kernel } = unit
+    if (pending.length === 0) return
     kernel.busy(1)
     within(kernel.clock, BOUNDS.onCommit, `onCommit of ${unit.id}`, Promise.all(pending)).catch(async (error: unknown) => {
       if (unit.live === generation) await unit.undo(`onCommit failed: ${messageOf(error)}`, cause)
@@ -203,23 +203,23 @@ export class Transaction {
   }
 
   #fail(error: unknown): void {
-    const { unit, candidate: { entry }, kept, options, cause } = this.#plan
-    const { kernel, realm } = unit
+    const { unit, candidate: { entry, kept }, options, cause } = this.#plan
     const evaluation = this.#evaluation
+    const phase = this.#phase
     const waitsFor = new Set([error instanceof Unavailable ? error.service : undefined, this.#generation?.unavailable].filter((service) => service !== undefined))
-    const status = waitsFor.size ? "waiting" : this.#phase === "admit" ? "refused" : "failed"
-    const message = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
-    const place = evaluation?.locate(error)
+    const status = waitsFor.size ? "waiting" : phase === "admit" ? "refused" : "failed"
+    const reason = waitsFor.size ? `waits for "${[...waitsFor].join('", "')}"` : messageOf(error)
+    const { where, frame } = evaluation?.locate(error) ?? {}
     const known = unit.failures.get(entry)
-    unit.failures.set(entry, { status, reason: message, kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => this.#phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash })
-    if (!unit.live) Object.assign(unit, { status, reason: message })
+    unit.failures.set(entry, { status, reason, kept: kept?.hash, options, get watched() { return evaluation?.watched ?? [entry] }, stale: () => phase === "admit" || (evaluation?.stale() ?? true), waitsFor, clash: (error as { clash?: string }).clash })
+    if (!unit.live) Object.assign(unit, { status, reason })
     // It may have come while this setup was on its way to call it.
     if (unit.mayGoOn) void unit.request("what it waited for came")
     // It is asked about at each pass, and told once.
-    if (status === "refused" && known?.status === status && known.reason === message) return
-    kernel.record(unit, { cause, outcome: status, gen: unit.gen + 1, phase: this.#phase, message, where: place?.where, frame: place?.frame, hash: evaluation?.hash, times: this.#times })
-    const fact = { plugin: unit.id, gen: unit.gen + 1, realm: realm.id, file: entry }
-    if (status !== "failed") kernel.tell(realm, "plugin.waiting", { ...fact, reason: message })
-    else kernel.tell(realm, "plugin.failed", { ...fact, phase: this.#phase, message: place && !message.includes(place.where) ? `${place.where}: ${message}` : message, frame: place?.frame, kept: unit.live?.gen })
+    if (status === "refused" && known?.status === status && known.reason === reason) return
+    const fact = { gen: unit.gen + 1, file: entry }
+    unit.record({ cause, outcome: status, gen: fact.gen, phase, message: reason, where, frame, hash: evaluation?.hash, times: this.#times })
+    if (status !== "failed") unit.tell("plugin.waiting", { ...fact, reason })
+    else unit.tell("plugin.failed", { ...fact, phase, message: where && !reason.includes(where) ? `${where}: ${reason}` : reason, frame, kept: unit.live?.gen })
   }
 }

@@ -9,7 +9,7 @@ import type { Realm } from "../registry/realm.ts"
 import { discover, RANKS } from "./discover.ts"
 import { Evaluation } from "./evaluation.ts"
 import type { Admitted, Workshop } from "./modules.ts"
-import type { Candidate, Good, Unit } from "./unit.ts"
+import type { Candidate, Unit } from "./unit.ts"
 
 type Kind = "process" | "location"
 const kindOf = (realm: Realm): Kind => (realm.location === undefined ? "process" : "location")
@@ -22,8 +22,6 @@ export class Wants {
   readonly #workshop: Workshop
   readonly #locations: ReadonlyMap<string, Realm>
   readonly #leftOut: (id: string) => boolean
-  /** What was put without a file, by realm id and plugin id. */
-  readonly #put = new Map<string, Map<string, Candidate>>()
   #found = new Map<string, Candidate[]>()
   /** By entry: whom the plugin is for and with what, learnt when it was last evaluated. */
   readonly #learnt = new Map<string, { kind: Kind; offers: readonly string[] }>()
@@ -48,8 +46,7 @@ export class Wants {
   }
 
   /** The places a unit's plugin may come from, the strongest first: put, project, user, package, built-in. */
-  candidates({ id, realm }: Unit): Candidate[] {
-    const put = this.#put.get(realm.id)?.get(id)
+  candidates({ id, realm, put }: Unit): Candidate[] {
     const found = (this.#found.get(id) ?? []).filter((candidate) => this.#fits(candidate, realm))
     // A file that is disabled makes way for what it shadows; where all are, the first one's reason is the refusal.
     const enabled = found.filter(({ entry }) => !this.disabled.has(entry))
@@ -89,7 +86,7 @@ export class Wants {
   }
 
   refusal(unit: Unit): string | undefined {
-    if (!this.#put.get(unit.realm.id)?.has(unit.id) && this.#leftOut(unit.id)) return "left out at start"
+    if (!unit.put && this.#leftOut(unit.id)) return "left out at start"
     return this.disabled.get(unit.id) ?? this.disabled.get(this.candidates(unit)[0]?.entry ?? "") ?? (this.#block(unit) === false ? "disabled in the config" : undefined)
   }
 
@@ -100,24 +97,16 @@ export class Wants {
 
   #block({ id, realm }: Unit): unknown { return this.blocks.get(realm.id)?.[id] ?? this.blocks.get("root")?.[id] }
 
-  /** Without a definition: no longer. */
-  put(id: string, definition: Definition<never, never> | undefined, realm: Realm): void {
-    const put = this.#put.get(realm.id) ?? new Map<string, Candidate>()
-    this.#put.set(realm.id, put)
-    if (!definition) put.delete(id)
-    else put.set(id, this.inline(id, definition))
-  }
-
   /** Without a file, an entry is only a name for this very definition. */
   inline(id: string, definition: Definition<never, never>): Candidate {
     return { id, entry: `put:${id}#${++this.#serial}`, kind: "host", rank: RANKS.host, root: "", guarded: false, definition: definePlugin(definition) }
   }
 
   /** A new evaluation, or the one that was made to learn whom this candidate is for. */
-  evaluation(candidate: Candidate, admitted?: Admitted, kept?: Good): Evaluation {
+  evaluation(candidate: Candidate, admitted?: Admitted): Evaluation {
     const spare = this.#spare.get(candidate.entry)
     this.#spare.delete(candidate.entry)
-    return spare && !kept && !spare.stale() ? spare : new Evaluation(candidate, this.#workshop, admitted, kept)
+    return spare && !candidate.kept && !spare.stale() ? spare : new Evaluation(candidate, this.#workshop, admitted, candidate.kept)
   }
 
   /** The roots' directories, those of open locations included. */

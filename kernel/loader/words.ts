@@ -4,6 +4,7 @@ import type { Realm } from "../registry/realm.ts"
 import { KernelError, type KernelErrorCode } from "../errors.ts"
 import { makeBoard } from "../registry/board.ts"
 import { makeHandle } from "../registry/handle.ts"
+import { once } from "../registry/once.ts"
 import type { Generation } from "./generation.ts"
 
 const LEVELS = ["debug", "info", "warn", "error"] as const
@@ -32,10 +33,7 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     kernel: kernel.control,
 
     on: ((event: string, handler: never, options?: never) => (here("on"), generation.listen(event, handler, options))) as Words["on"],
-    emit: ((event: string, payload: unknown) => {
-      if (generation.state === "staged" || generation.committing) generation.outbox.push({ realm, event, payload })
-      else kernel.bus.emit(realm, event, payload, generation.name)
-    }) as Words["emit"],
+    emit: ((event: string, payload: unknown) => generation.arm(() => kernel.bus.emit(realm, event, payload, generation.name))) as Words["emit"],
     mutate: (async (event: string, value: unknown) => (live("mutate"), kernel.bus.mutate(realm, event, value, generation.name))) as Words["mutate"],
     decide: (async (event: string, ask: unknown) => (live("decide"), kernel.bus.decide(realm, event, ask, generation.name))) as Words["decide"],
 
@@ -57,11 +55,8 @@ export function createInstance(generation: Generation, realm: Realm, release?: (
     timeout: (milliseconds, work) => generation.timer(milliseconds, work, false),
   }
 
-  const handle = (service: string): never => {
-    let found = handles.get(service)
-    if (!found) handles.set(service, (found = makeHandle(generation, realm, service, kernel, (item) => words.add(service as never, item as never))))
-    return found as never
-  }
+  const register = (slot: string) => (item: unknown) => words.add(slot as never, item as never)
+  const handle = (service: string): never => once(handles, service, () => makeHandle(generation, realm, service, kernel, register(service))) as never
 
   return new Proxy(words, {
     get(target, name) {

@@ -2,31 +2,26 @@
  * Late-bound handles. A handle is one stable object for a consumer; each call finds the provider of that moment,
  * runs in the provider's attribution, and leases its generation until the promise or the stream has ended.
  */
-import { BOUNDS } from "../clock.ts"
 import { KernelError, Unavailable } from "../errors.ts"
 import type { Generation } from "../loader/generation.ts"
 import { failing, hybrid, serve } from "./lease.ts"
-import type { Arrivals } from "./arrivals.ts"
+import type { Kernel } from "../kernel.ts"
+import { once } from "./once.ts"
 import type { Realm } from "./realm.ts"
 
 /** What a handle asks of the kernel when nobody provides a service right now. */
-export interface Pending {
-  readonly arrivals: Arrivals
-  /** Is it a service of locations, called at the root? */
-  perLocation(service: string): boolean
-}
+type Pending = Pick<Kernel, "arrival" | "perLocation">
 
 type Method = (...args: unknown[]) => unknown
 
 export function makeHandle(consumer: Generation, realm: Realm, service: string, pending: Pending, register: (item: unknown) => unknown): object {
   const methods = new Map<string, Method>([["register", register as Method]])
+  const make = (name: string) => makeMethod(consumer, realm, service, name, pending)
   return new Proxy(Object.create(null) as object, {
     get(_, name) {
       // An awaited or inspected handle is no promise and has no symbols.
       if (typeof name === "symbol" || name === "then") return undefined
-      let method = methods.get(name)
-      if (!method) methods.set(name, (method = makeMethod(consumer, realm, service, name, pending)))
-      return method
+      return once(methods, name, make)
     },
     set: () => { throw new KernelError("Invalid", `${service}: a service is replaced by providing it, not by assignment`) },
   })
@@ -49,7 +44,7 @@ function makeMethod(consumer: Generation, realm: Realm, service: string, method:
     if (consumer.state === "staged") consumer.unavailable ??= service
     // Setup and cleanup wait for nobody.
     if (consumer.state === "staged" || consumer.state === "closed") return failing(new Unavailable(service))
-    return hybrid(pending.arrivals.wait(realm, service, BOUNDS.call).then(() => call(...args)))
+    return hybrid(pending.arrival(realm, service).then(() => call(...args)))
   }
   return call
 }

@@ -1,14 +1,22 @@
 /** Leases: a call or a stream entered on a generation runs to its end there; the generation closes only afterwards, or at a deadline. */
+import type { Remove } from "../instance.ts"
+import { isThenable } from "../clock.ts"
 import { KernelError, Moved } from "../errors.ts"
 import { runAs } from "../bus/attribution.ts"
 import type { Generation } from "../loader/generation.ts"
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof (value as PromiseLike<unknown> | null)?.then === "function"
 const isStream = (value: unknown): value is AsyncIterable<unknown> => typeof (value as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] === "function"
 
+/** A lease is a function in the set of what it holds open: called, it leaves the set, once, and says so. */
+export function leaseIn(set: { add(lease: Remove): unknown; delete(lease: Remove): boolean }, released: () => void): Remove {
+  const release = () => { if (set.delete(release)) released() }
+  set.add(release)
+  return release
+}
+
 /** Runs one method of a service. `again` makes the call anew on the next generation when this one ended it with `Moved`. */
-export function serve(provider: Generation, during: string, work: () => unknown, again?: () => unknown): unknown {
-  provider.unit.calls++
+export function serve(provider: Generation, during: string, work: () => unknown, again: () => unknown): unknown {
+  provider.unit.counters.calls++
   let result: unknown
   try {
     result = runAs(provider, work)
@@ -18,23 +26,24 @@ export function serve(provider: Generation, during: string, work: () => unknown,
   }
   if (isStream(result)) return leasedStream(provider, during, result)
   if (!isThenable(result)) return Promise.resolve(result)
+  return leased(provider, during, result, (value) => (isStream(value) ? leasedStream(provider, during, value) : value), again)
+}
+
+/** Settles as `work` does, with what `give` makes of it; until then it is a lease, and rejected when the generation is forced closed. */
+function leased<T>(provider: Generation, during: string, work: PromiseLike<T>, give: (value: T) => unknown, again?: () => unknown): Promise<any> {
   return new Promise((resolve, reject) => {
     provider.calls.add(reject)
-    result.then((value) => {
-      end(provider, reject)
-      resolve(isStream(value) ? leasedStream(provider, during, value) : value)
+    work.then((value) => {
+      provider.endCall(reject)
+      resolve(give(value))
     }, (error: unknown) => {
-      end(provider, reject)
-      if (error instanceof Moved && again && provider.state !== "live") return resolve(again())
-      provider.failed(during, error)
+      provider.endCall(reject)
+      const moved = error instanceof Moved
+      if (moved && again && provider.state !== "live") return resolve(again())
+      if (!moved) provider.failed(during, error)
       reject(error)
     })
   })
-}
-
-function end(provider: Generation, reject: (error: Error) => void): void {
-  provider.calls.delete(reject)
-  provider.released()
 }
 
 /** Leases from the first `next()` to the end; a generation that is forced closed ends its streams with `Retired`. */
@@ -44,24 +53,17 @@ function leasedStream(provider: Generation, during: string, stream: AsyncIterabl
       const iterator = runAs(provider, () => stream[Symbol.asyncIterator]())
       let release: (() => void) | undefined
       let ended = false
+      const end = () => {
+        ended = true
+        release?.()
+      }
       const step = (work: () => Promise<IteratorResult<unknown>>): Promise<IteratorResult<unknown>> => {
         if (ended) return Promise.resolve({ done: true, value: undefined })
         if (provider.state === "closed") return Promise.reject(new KernelError("Retired", `${during}: ${provider.name} was closed`))
-        release ??= provider.lease("stream")
-        return new Promise((resolve, reject) => {
-          provider.calls.add(reject)
-          const finish = (last: boolean) => {
-            end(provider, reject)
-            if (!last) return
-            ended = true
-            release?.()
-          }
-          runAs(provider, work).then((result) => (finish(result.done === true), resolve(result)), (error: unknown) => {
-            finish(true)
-            if (!(error instanceof Moved)) provider.failed(during, error)
-            reject(error)
-          })
-        })
+        release ??= provider.lease(provider.streams)
+        const part = leased(provider, during, runAs(provider, work), (result) => (result.done && end(), result))
+        part.catch(end)
+        return part
       }
       return {
         next: () => step(() => iterator.next()),

@@ -13,7 +13,7 @@ export class Realm {
   readonly units = new Map<string, Unit>()
   readonly table: Table
   /** Who needs this realm open: instances given out by `at`. */
-  leases = 0
+  readonly leases = new Set<() => void>()
   idleTimer: (() => void) | undefined
   #live: readonly Generation[] | undefined
 

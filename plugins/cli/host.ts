@@ -2,10 +2,11 @@
  * The host: makes the kernel, gives it its plugins, and calls the command line. It is the one thing that is not a plugin
  * and cannot be edited while it runs, so it does next to nothing.
  */
+import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
-import { createKernel, type EmbeddedKernel, type KernelOptions, type Root } from "../../kernel/index.ts"
+import { createKernel, type EmbeddedKernel, type Root } from "../../kernel/index.ts"
+import { Shipped, type Source } from "../../kernel/loader/shipped.ts"
 import { paths } from "../lib/paths.ts"
 import { quarantined } from "../lib/quarantine.ts"
 import { keepLog } from "./logfile.ts"
@@ -13,12 +14,14 @@ import type { Launch } from "./main.ts"
 
 /** Milliseconds that plugins get to close. */
 const GOODBYE = 5_000
+/** Milliseconds after which all that a start runs has run. */
+const STARTED = 5_000
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 export async function host(launch: Launch): Promise<number> {
   const { cache, config, data, logs } = paths()
-  const shipped = launch.shipped && { compiled: await builtIns(launch.shipped.builtIns), packages: launch.shipped.packages }
-  const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(shipped && { shipped }), ...(isConfigured(config) && { first: ["config"] }) })
+  const compiled = launch.shipped && builtIns(launch.shipped, cache)
+  const kernel = createKernel({ roots: rootsOf(launch), cacheDir: join(cache, "compiled"), contain: true, ...(compiled && { shipped: { compiled, packages: launch.shipped!.packages } }), ...(isConfigured(config) && { first: ["config"] }) })
   const closeLog = keepLog(kernel, logs)
   for (const signal of SIGNALS) process.on(signal, () => leaveEarly(signal))
   try {
@@ -26,10 +29,13 @@ export async function host(launch: Launch): Promise<number> {
     for (const { file, reason } of quarantined(data)) void kernel.graft.kernel.disable(file, reason)
     // What a command needs it waits for; nobody waits for the rest.
     const started = kernel.start()
+    setTimeout(() => launch.shipped?.keep(), STARTED).unref()
     started.catch(() => {})
     return await serve(kernel, launch.argv)
   } finally {
     await Promise.race([kernel.close(), new Promise<void>((resolve) => setTimeout(resolve, GOODBYE).unref())])
+    compiled?.keepStamps()
+    launch.shipped?.keep()
     closeLog()
   }
 }
@@ -38,8 +44,9 @@ export async function host(launch: Launch): Promise<number> {
 const isConfigured = (directory: string): boolean => existsSync(join(directory, "config.jsonc")) || Object.keys(process.env).some((name) => name.startsWith("GRAFT_CONFIG_PLUGINS"))
 
 /** By Node, which keeps their machine code from one start to the next. */
-async function builtIns(file: string): Promise<NonNullable<KernelOptions["shipped"]>["compiled"]> {
-  return ((await import(pathToFileURL(file).href)) as { default: NonNullable<KernelOptions["shipped"]>["compiled"] }).default
+function builtIns({ builtIns, texts, ...loader }: NonNullable<Launch["shipped"]>, cache: string): Shipped {
+  const stamps = join(cache, "stamps", `${createHash("sha256").update(builtIns).digest("hex").slice(0, 16)}.json`)
+  return new Shipped({ ...loader, sources: loader.load(builtIns) as Source[], texts, stamps })
 }
 
 function rootsOf({ home, argv, checkout }: Launch): Root[] {

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync } from "node:fs"
 import { enableCompileCache } from "node:module"
 import { join } from "node:path"
+import type { Loader } from "../../kernel/loader/shipped.ts"
 import { paths } from "../lib/paths.ts"
 
 export interface Launch {
@@ -14,7 +15,7 @@ export interface Launch {
   /** A checkout has a directory of plugins of its own in config/. */
   checkout: boolean
   /** What the build made ahead; absent when all runs from its sources. */
-  shipped?: { builtIns: string; packages: Record<string, string> }
+  shipped?: Loader & { builtIns: string; texts: string; packages: Record<string, string>; keepIn(directory: string): void; keep(): void }
 }
 
 /** Gives the exit code. */
@@ -25,7 +26,10 @@ export async function main(launch: Launch): Promise<number> {
     process.stdout.write(`graft ${version}\n`)
     return 0
   }
-  keepCode(join(paths().cache, "v8"))
+  const code = join(paths().cache, "v8")
+  keepCode(code)
+  // What one command runs is little of what others do.
+  launch.shipped?.keepIn(join(code, `${process.version}-${process.arch}`, first === "run" ? first : (first ?? "-").startsWith("-") ? "chat" : "others"))
   const { host } = await import("./host.ts")
   return host(launch)
 }

@@ -39,7 +39,7 @@ async function leave(code) {
 async function start() {
   const host = await choose()
   if (host === undefined) return 1
-  const { main } = await import(pathToFileURL(host.file).href)
+  const { main } = host.shipped ? host.shipped.load(host.file) : await import(pathToFileURL(host.file).href)
   return main({ home, argv, checkout: !installed, shipped: host.shipped })
 }
 
@@ -60,7 +60,7 @@ async function choose() {
     }
   }
   const packages = Object.fromEntries(Object.entries(manifest.packages).map(([name, file]) => [name, join(dist, file)]))
-  return { file: join(dist, manifest.host), shipped: { builtIns: join(dist, "built-ins.mjs"), packages } }
+  return { file: join(dist, manifest.host), shipped: { ...require("./code.cjs"), builtIns: join(dist, manifest.builtIns), texts: join(dist, manifest.texts), packages } }
 }
 
 /** Building runs from sources as well. */
@@ -86,7 +86,9 @@ function sources() {
 
 function read() {
   try {
-    return JSON.parse(readFileSync(join(dist, "manifest.json"), "utf8"))
+    const manifest = JSON.parse(readFileSync(join(dist, "manifest.json"), "utf8"))
+    // One of an earlier shape is none.
+    return manifest.builtIns && manifest
   } catch {
     return undefined
   }
@@ -99,10 +101,11 @@ function whatChanged(manifest) {
     const file = join(home, path)
     const status = statSync(file, { throwIfNoEntry: false })
     if (status && status.size === known.size && Math.floor(status.mtimeMs) === known.mtime) continue
-    // A package keeps no lock of what is installed, nor does who removed one.
-    if (!status && path.startsWith("node_modules/")) continue
+    // A package keeps no lock of what is installed, nor the builder; nor does who removed one.
+    const own = /^(kernel|plugins)\//.test(path)
+    if (!status && !own) continue
     const hash = status && require("node:crypto").createHash("sha256").update(readFileSync(file)).digest("hex")
-    if (hash !== known.hash) return { part: path.startsWith("node_modules/") ? "all" : "host", path }
+    if (hash !== known.hash) return { part: own ? "host" : "all", path }
     touched = true
     Object.assign(known, { size: status.size, mtime: Math.floor(status.mtimeMs) })
   }

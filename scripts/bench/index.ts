@@ -1,8 +1,12 @@
-/** `npm run bench [kernel|run]`: every figure that Graft promises, measured here and now. */
+/** `npm run bench [kernel|models|log|run]`: every figure that Graft promises, measured here and now. */
 import { kernelFigures } from "./kernel.ts"
+import { logFigures } from "./log.ts"
+import { modelFigures } from "./models.ts"
 import { runFigures } from "./run.ts"
 import { print } from "./table.ts"
 
 const [only] = process.argv.slice(2)
-if (only !== "run") print("The kernel", await kernelFigures())
-if (only !== "kernel") print("A run", await runFigures())
+if (only === undefined || only === "kernel") print("The kernel", await kernelFigures())
+if (only === undefined || only === "models") print("The models", await modelFigures())
+if (only === undefined || only === "log") print("The log", await logFigures())
+if (only === undefined || only === "run") print("A run", await runFigures())

@@ -257,7 +257,7 @@ describe("L20 Back-pressure", () => {
           inHand = next()
           continue
         }
-        inbox.push({ event: step.event, payload: { n, key: step.key }, meta: { event: step.event, by: "law@1", at: 0 }, sequence: n, dropped: false }, policy)
+        inbox.push({ event: step.event, payload: { n, key: step.key }, meta: { event: step.event, by: "law@1", at: 0 }, sequence: n }, policy)
         emitted++
         const same = coalesces ? model.find((each) => each.event === step.event && each.key === step.key) : undefined
         if (same) { same.n = n; coalesced++ }
