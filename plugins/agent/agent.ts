@@ -1,0 +1,49 @@
+/** A sheet as an agent: Graft's own keys, and those of other agents' files. */
+import type { Sheet } from "../lib/sheets.ts"
+import { wildcard } from "../lib/wildcard.ts"
+import type { Agent } from "./contract.ts"
+
+/** Tools that other agents have under other names. */
+const SAME_TOOL: Readonly<Record<string, string>> = { multiedit: "edit", notebookedit: "edit", todowrite: "todo", todoread: "todo", agent: "task", list: "ls" }
+const MODES = ["primary", "subagent", "all"] as const
+
+export function agentOf({ name: file, file: path, scope, front, body }: Sheet): Agent {
+  const { name = file, description = "", model, mode = "all", tools, turns, maxSteps = turns } = front
+  if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name)) throw new Error(`"name" is letters, digits, ".", "_" and "-", at most 64 of them`)
+  if (typeof description !== "string") throw new Error('"description" is a text')
+  if (!MODES.includes(mode as Agent["mode"])) throw new Error(`"mode" is ${MODES.map((each) => `"${each}"`).join(", ")}`)
+  if (maxSteps !== undefined && (typeof maxSteps !== "number" || !Number.isInteger(maxSteps) || maxSteps < 1 || maxSteps > 1_000)) throw new Error('"turns" is a whole number from 1 to 1000')
+  if (model !== undefined && typeof model !== "string") throw new Error('"model" is a text, "provider/id"')
+  return {
+    name, description: description.replace(/\s+/g, " ").trim(), prompt: body, tools: toolsOf(tools), mode: mode as Agent["mode"], file: path, scope,
+    // Names of another agent's models, or "as it is": the session's counts.
+    ...(typeof model === "string" && model.includes("/") && { model }), ...(maxSteps !== undefined && { turns: maxSteps as number }),
+  }
+}
+
+/** A list, a line with commas, or an object of yes and no. */
+function toolsOf(tools: unknown): string[] {
+  if (tools === undefined || tools === null) return []
+  if (typeof tools === "string") return tools.split(",").map(toolOf).filter((tool) => tool !== "")
+  if (Array.isArray(tools) && tools.every((tool) => typeof tool === "string")) return tools.map(toolOf)
+  if (typeof tools === "object" && !Array.isArray(tools) && Object.values(tools).every((yes) => typeof yes === "boolean")) return Object.entries(tools).map(([tool, yes]) => `${yes ? "" : "!"}${toolOf(tool)}`)
+  throw new Error('"tools" is a list of names, e.g. [read, grep, "!bash"]')
+}
+
+/** `Bash(git *)` of other agents is a permission; here the tool is what is meant. */
+function toolOf(written: string): string {
+  const [, no = "", name = ""] = /^(!?)([^(]*)/.exec(written.trim())!
+  const lower = name.trim().toLowerCase()
+  return no + (SAME_TOOL[lower] ?? lower)
+}
+
+/** What is forbidden is; where something is named, only that is allowed. */
+export function mayUse({ tools }: Pick<Agent, "tools">, tool: string): boolean {
+  const no = tools.filter((pattern) => pattern.startsWith("!"))
+  const yes = tools.filter((pattern) => !pattern.startsWith("!"))
+  return !no.some((pattern) => fits(pattern.slice(1), tool)) && (yes.length === 0 || yes.some((pattern) => fits(pattern, tool)))
+}
+
+const fits = (pattern: string, name: string): boolean => wildcard(pattern.length, name.length, (at) => pattern[at] === "*", (at, to) => pattern[at] === name[to])
+
+export const factOf = ({ prompt: _prompt, ...fact }: Agent): Omit<Agent, "prompt"> => fact

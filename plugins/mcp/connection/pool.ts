@@ -1,0 +1,25 @@
+/**
+ * What outlives a reload of this plugin: the connections that stand, and what their servers wrote. A server may have a
+ * browser open or a login in memory; an edit of a line here is no reason to lose it.
+ */
+import { openLeash, type Leash } from "../../lib/leash.ts"
+import type { Link } from "./link.ts"
+import { Log } from "./log.ts"
+
+export interface Pool { links: Map<string, Link>; logs: Map<string, Log>; leash: Leash }
+
+/** Of what is in it: another shape is another pool. */
+export const SHAPE = "connections 1"
+
+export const openPool = (): Pool => ({ links: new Map(), logs: new Map(), leash: openLeash() })
+
+export async function closePool({ links, leash }: Pool): Promise<void> {
+  await Promise.all([...links.values()].map((link) => link.close()))
+  leash.close()
+}
+
+export function logIn({ logs }: Pool, name: string): Log {
+  const log = logs.get(name) ?? new Log()
+  logs.set(name, log)
+  return log
+}

@@ -1,0 +1,28 @@
+/** `mcp` in the config: one block a server. */
+import * as v from "valibot"
+import type { ConfigSection } from "../config/contract.ts"
+
+const Text = v.pipe(v.string(), v.nonEmpty("not empty"))
+const Texts = v.record(v.string(), v.string())
+
+/** Neither a command nor a URL: the rest of a block whose server stands in .mcp.json. */
+export const Settings = v.pipe(v.strictObject({
+  command: v.optional(Text),
+  args: v.optional(v.array(v.string())),
+  env: v.optional(Texts),
+  cwd: v.optional(Text),
+  url: v.optional(Text),
+  headers: v.optional(Texts),
+  enabled: v.optional(v.boolean()),
+  timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3_600), v.description("Seconds that a call may go without news"))),
+  tools: v.optional(v.array(Text)),
+}), v.check(({ command, url }) => command === undefined || url === undefined, 'either a "command" or a "url"'))
+export type Settings = v.InferOutput<typeof Settings>
+
+export const section: ConfigSection = {
+  id: "mcp",
+  schema: v.record(v.string(), Settings),
+  description: 'MCP servers by name: { "command": "npx", "args": ["-y", "…"], "env": {}, "cwd": "." } or { "url": "https://…/mcp", "headers": { "authorization": "Bearer {env:TOKEN}" } }; with "enabled": false, "timeout" (seconds), and "tools": patterns of those to offer, "!" before what is not.',
+  live: "now",
+  safe: false,
+}
