@@ -3,6 +3,7 @@
  * along belongs to the host that was configured; and what an endpoint says of a failure is bounded, and holds nothing of
  * the headers that were sent.
  */
+import { answerOf, httpFetch, type Sent } from "./http-fetch.ts"
 import { followEnvironment } from "./network.ts"
 
 const MOST_BYTES = 64 * 1024
@@ -13,17 +14,62 @@ const PLAIN = new Set(["accept", "content-type", "user-agent", "anthropic-versio
 export const SENT = "graft.sent"
 
 export const providerFetch: typeof fetch = async (input, init) => {
-  followEnvironment(input instanceof Request ? input.url : String(input))
-  const answer = fetch(input, { ...init, redirect: "manual" })
+  const url = typeof input === "object" && "url" in input ? input.url : String(input)
+  followEnvironment(url)
+  const answer = isPlain(input, init) ? httpFetch(url, init) : fetch(input, { ...init, redirect: "manual" })
   init?.signal?.dispatchEvent(new Event(SENT))
   const response = await answer
   if (response.ok) return response
   const location = response.status < 400 ? response.headers.get("location") : null
-  const text = location === null ? withoutSecrets(await textOf(response, MOST_BYTES), init?.headers) : redirected(location, String(input instanceof Request ? input.url : input))
+  const text = location === null ? withoutSecrets(await textOf(response, MOST_BYTES), init?.headers) : redirected(location, url)
   const headers = new Headers(response.headers)
   for (const name of ["content-encoding", "content-length"]) headers.delete(name)
   // A 304 that nobody asked for can have no text.
   return new Response(text, { status: response.status === 304 ? 502 : response.status, statusText: response.statusText, headers })
+}
+
+export interface Manner {
+  /** Who is spoken to, for the message. */
+  provider: string
+  /** What a whole reply has said before it ends; a body that ends without it broke off, whatever the SDK makes of that. */
+  end?: RegExp
+  /** Fields that are added to each request. */
+  body?: Readonly<Record<string, unknown>> | undefined
+}
+
+export const fetchAs = ({ provider, end, body }: Manner): typeof fetch => async (input, init) => {
+  const response = await providerFetch(input, body && typeof init?.body === "string" ? { ...init, body: JSON.stringify({ ...(JSON.parse(init.body) as object), ...body }) } : init)
+  if (!end || !response.ok || !response.body || !/event-?stream/.test(response.headers.get("content-type") ?? "")) return response
+  return answerOf(response, whole(response.body, end, provider))
+}
+
+/** Longer than any end that is looked for, and any mark of it that two chunks share. */
+const OVERLAP = 64
+
+function whole(body: ReadableStream<Uint8Array>, end: RegExp, provider: string): ReadableStream<Uint8Array> {
+  const reader = body.getReader()
+  let before = ""
+  let said = false
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read()
+      if (done && !said) throw Object.assign(new Error(`${provider}: the stream broke off before the reply was whole`), { code: "llm.cut", retryable: true })
+      if (done) return controller.close()
+      if (!said) {
+        const text = before + Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1")
+        said = end.test(text)
+        before = text.slice(-OVERLAP)
+      }
+      controller.enqueue(value)
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 })
+}
+
+/** Text with a few headers, as nearly every request is: files and forms take the long way. */
+function isPlain(input: string | URL | Request, init: RequestInit = {}): init is Sent {
+  const { body, headers = {} } = init
+  return (typeof input === "string" || input instanceof URL) && (body === undefined || body === null || typeof body === "string") && !(Symbol.iterator in headers)
 }
 
 /** The beginning of a body; the rest is not read. */

@@ -1,9 +1,11 @@
 /**
  * What one vendor can be told of a conversation that another one may have had part in. Reasoning goes back only to where
- * it came from; what a vendor ran by itself is told in words, because a reference to it would lead nowhere; and ids of
- * calls are written in letters that everybody takes. Pure, and the same each time, so that a prompt cache holds.
+ * it came from, and there as the model's row wants it; what a vendor ran by itself is told in words, because a reference
+ * to it would lead nowhere; and ids of calls are written in letters that everybody takes. Pure, and the same each time,
+ * so that a prompt cache holds.
  */
 import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4ToolResultOutput } from "@ai-sdk/provider"
+import type { Replay } from "../model/contract.ts"
 
 type Assistant = Extract<LanguageModelV4Message, { role: "assistant" }>
 type Part = Assistant["content"][number]
@@ -20,20 +22,32 @@ export function seenBy(model: LanguageModelV4, change: (options: LanguageModelV4
   }
 }
 
-/** The conversation as the vendor with this key in `providerOptions` may read it. */
-export function ownHistory(prompt: LanguageModelV4Prompt, vendor: string): LanguageModelV4Prompt {
-  return prompt.flatMap((message): LanguageModelV4Message[] => {
+/** The conversation as the vendor may read it that bears one of these names in `providerOptions`. */
+export function ownHistory(prompt: LanguageModelV4Prompt, names: string | readonly string[], replay: Replay = "keep"): LanguageModelV4Prompt {
+  const own = [names].flat()
+  const asked = prompt.findLastIndex(({ role }) => role === "user")
+  return prompt.flatMap((message, index): LanguageModelV4Message[] => {
     if (message.role === "tool") return [{ ...message, content: message.content.map((part) => (part.type === "tool-result" ? { ...part, toolCallId: callId(part.toolCallId) } : part)) }]
     if (message.role !== "assistant") return [message]
-    const content = message.content.flatMap((part) => assistantPart(part, vendor))
+    const content = message.content.flatMap((part) => (part.type === "reasoning" ? reasoning(part, own, replay, index > asked) : assistantPart(part)))
     return content.length > 0 ? [{ ...message, content }] : []
   })
 }
 
-function assistantPart(part: Part, vendor: string): Part[] {
+/** `last`: nobody has asked anything since. */
+function reasoning(part: Extract<Part, { type: "reasoning" }>, own: readonly string[], replay: Replay, last: boolean): Part[] {
+  const mine = own.some((name) => part.providerOptions?.[name] !== undefined)
+  switch (replay) {
+    case "keep": return mine ? [part] : []
+    case "last-turn": return mine && last ? [part] : []
+    case "convert": return part.text.trim() === "" ? [] : [{ type: "text", text: `<thinking>\n${part.text}\n</thinking>\n` }]
+    case "strip": return []
+    default: return replay satisfies never
+  }
+}
+
+function assistantPart(part: Exclude<Part, { type: "reasoning" }>): Part[] {
   switch (part.type) {
-    case "reasoning":
-      return part.providerOptions?.[vendor] ? [part] : []
     case "tool-call":
       return part.providerExecuted ? [{ type: "text", text: `\n[${part.toolName}, run by the provider, with ${JSON.stringify(part.input)}]` }] : [{ ...part, toolCallId: callId(part.toolCallId) }]
     case "tool-result":

@@ -1,7 +1,17 @@
 /** `providers.<id>` of the config, with its references resolved. Only for the moment of use: what it gives may hold a secret. */
 import type { Graft } from "graft"
 
-export interface ProviderSettings { url?: string; key?: string; headers: Record<string, string> }
+export interface ProviderSettings {
+  url?: string
+  key?: string
+  headers: Record<string, string>
+  /** Fields that are added to every request's body. */
+  body?: Record<string, unknown>
+  /** The other texts of the entry: region, project, profile, resource, version. */
+  more: Record<string, string>
+}
+/** What an entry says beside its way in; nothing in it is secret. */
+const MORE = ["region", "project", "profile", "resource", "version"] as const
 
 /** Throws `config.variable` where a reference leads nowhere. */
 export async function providerSettings({ config, location }: Pick<Graft, "config" | "location">, id: string): Promise<ProviderSettings> {
@@ -12,8 +22,13 @@ export async function providerSettings({ config, location }: Pick<Graft, "config
     const text = await expand(value)
     if (text !== undefined) headers[name.toLowerCase()] = text
   }
+  const more: Record<string, string> = {}
+  for (const name of MORE) {
+    const text = await expand(block[name])
+    if (text !== undefined) more[name] = text
+  }
   const [url, key] = [await expand(block.url), await expand(block.key)]
-  return { headers, ...(url !== undefined && { url: withoutSlash(url) }), ...(key !== undefined && { key }) }
+  return { headers, more, ...(isRecord(block.body) && { body: block.body }), ...(url !== undefined && { url: withoutSlash(url) }), ...(key !== undefined && { key }) }
 }
 
 /** One entry of the `providers` tree; an empty one where there is none. */

@@ -1,6 +1,9 @@
 /** Why nothing could be reached, in words: from the codes of the system, of Node's fetch and of TLS, wherever in the causes of an error they are. */
 
-export interface Unreachable { code: string; says: string; /** It may go by itself. */ passes: boolean }
+export interface Unreachable { code: string; says: string; /** It may go by itself. */ passes: boolean; /** Nothing of the request can have arrived: there was no connection. */ unsent: boolean }
+
+/** A connection that was there, and broke. */
+const BROKE: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "ETIMEDOUT"])
 
 const LATE = "it did not answer in time"
 const STRANGER = "its certificate is not known; name your authority's file in NODE_EXTRA_CA_CERTS or SSL_CERT_FILE"
@@ -38,11 +41,11 @@ const OTHERS = /^(UND_ERR_(?!ABORTED|INVALID)|ERR_SSL|ERR_TLS|CERT_|HPE_|EPROTO$
 export function unreachable(thrown: unknown): Unreachable | undefined {
   for (const { code, message } of causesOf(thrown)) {
     if (typeof code !== "string") continue
-    if (Object.hasOwn(PASSING, code)) return { code, says: `${PASSING[code]} (${code})`, passes: true }
-    if (Object.hasOwn(LASTING, code)) return { code, says: `${LASTING[code]} (${code})`, passes: false }
-    if (OTHERS.test(code)) return { code, says: `${String(message)} (${code})`, passes: true }
+    if (Object.hasOwn(PASSING, code)) return { code, says: `${PASSING[code]} (${code})`, passes: true, unsent: !BROKE.has(code) }
+    if (Object.hasOwn(LASTING, code)) return { code, says: `${LASTING[code]} (${code})`, passes: false, unsent: true }
+    if (OTHERS.test(code)) return { code, says: `${String(message)} (${code})`, passes: true, unsent: /^(ERR_SSL|ERR_TLS|CERT_|EPROTO$)/.test(code) }
     // What the environment says of proxies and certificates cannot be followed.
-    if (code.startsWith("network.")) return { code, says: String(message), passes: false }
+    if (code.startsWith("network.")) return { code, says: String(message), passes: false, unsent: true }
   }
   return undefined
 }

@@ -30,14 +30,15 @@ export function factsOf(thrown: unknown): Facts {
   const error = looseOf(thrown) ?? {}
   const name = thrown instanceof Error ? thrown.name : ""
   const body = typeof error.responseBody === "string" ? error.responseBody : undefined
-  const inside = saidIn(error.data) ?? saidIn(parsed(body)) ?? saidIn(error.value) ?? (thrown instanceof Error ? undefined : saidIn(error))
+  // The body first: an SDK keeps of it only what it knows.
+  const inside = saidIn(parsed(body)) ?? saidIn(error.data) ?? saidIn(error.value) ?? (thrown instanceof Error ? undefined : saidIn(error))
   const status = statusOf(error.statusCode) ?? statusOf(inside?.code) ?? statusOf(inside?.status)
   const network = unreachable(thrown)
   // A body that is neither JSON nor a page is what it says.
   const said = inside?.message ?? (body && !/^\s*[<{[]/.test(body) ? body : undefined)
   return {
     kind: kindOf(thrown, name, { status, network, said: inside !== undefined }),
-    names: [inside?.code, inside?.type, inside?.status].filter((each) => typeof each === "string").join(" "),
+    names: namesIn(inside, (looseOf(error.responseHeaders) ?? {})["x-amzn-errortype"]).join(" "),
     said: oneLine(String(said ?? rootMessage(thrown))),
     headers: (looseOf(error.responseHeaders) ?? {}) as Record<string, string>,
     ...(status !== undefined && { status }),
@@ -73,6 +74,14 @@ function saidIn(value: unknown): Loose | undefined {
   if (typeof inner?.message === "string" || typeof inner?.type === "string") return inner
   if (typeof outer.message === "string") return outer
   return typeof outer.detail === "string" ? { ...outer, message: outer.detail } : undefined
+}
+
+/** Beside code, type and status: Google's reasons, Azure's inner error, what OpenRouter knows of a refusal, and the type that AWS puts into a header. */
+function namesIn(inside: Loose | undefined, header: unknown): string[] {
+  const details = Array.isArray(inside?.details) ? inside.details.map((detail) => looseOf(detail)?.reason) : []
+  const metadata = looseOf(inside?.metadata)
+  const refused = metadata && (Array.isArray(metadata.reasons) || metadata.flagged_input !== undefined) ? "moderation" : undefined
+  return [inside?.code, inside?.type, inside?.status, looseOf(inside?.innererror)?.code, metadata?.error_type, refused, ...details, typeof header === "string" ? header.split(":")[0] : undefined].filter((each): each is string => typeof each === "string")
 }
 
 /** The innermost cause says what happened; those around it say that something did. */

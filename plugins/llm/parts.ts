@@ -1,5 +1,5 @@
 /** The parts of one reply as they come: errors end it, one that ends without saying so was cut, and reasoning bears the name of who thought it. */
-import type { LanguageModelV4StreamPart, LanguageModelV4StreamResult, SharedV4ProviderMetadata } from "@ai-sdk/provider"
+import type { LanguageModelV4FinishReason, LanguageModelV4StreamPart, LanguageModelV4StreamResult, SharedV4ProviderMetadata } from "@ai-sdk/provider"
 import type { Clock } from "./ending.ts"
 import { NothingMore } from "./facts.ts"
 
@@ -15,6 +15,8 @@ export class Parts {
   #count = 0
   /** All was said. */
   finished = false
+  /** What the vendor calls it, where its content filter ended the reply. */
+  filtered: string | undefined
 
   constructor({ stream, response }: LanguageModelV4StreamResult, provider: string, signal: AbortSignal) {
     this.#reader = stream.getReader()
@@ -34,10 +36,11 @@ export class Parts {
 
   /** What was read, or a throw. */
   take({ done, value: part }: Read): Part {
-    if (done || (part.type === "finish" && part.finishReason.unified === "interrupted")) throw new NothingMore()
+    if (done || (part.type === "finish" && isNoEnd(part.finishReason))) throw new NothingMore()
     if (part.type === "error") throw part.error
     if (part.type !== "stream-start") this.#count++
     this.finished = part.type === "finish"
+    if (part.type === "finish" && part.finishReason.unified === "content-filter") this.filtered = part.finishReason.raw ?? "content-filter"
     return part.type === "reasoning-start" ? signed(part, this.#provider) : part
   }
 
@@ -54,6 +57,9 @@ export class Parts {
     return ended
   }
 }
+
+/** Some SDKs say so, others end with a reason that nobody gave. */
+const isNoEnd = ({ unified, raw }: LanguageModelV4FinishReason): boolean => unified === "interrupted" || (unified === "other" && raw === undefined)
 
 /** Reasoning goes back to where it came from, and nowhere else; so it must be known where that was. */
 function signed<P extends { providerMetadata?: SharedV4ProviderMetadata }>(part: P, provider: string): P {

@@ -4,7 +4,7 @@
  */
 
 /** All that a sign names must fit: `name` the error's code, type or status in words, `text` what it says, `status` the response's. */
-export interface Sign { code: "llm.overflow" | "llm.quota" | "llm.rate-limit" | "llm.auth" | "llm.server"; name?: RegExp; text?: RegExp; status?: readonly number[] }
+export interface Sign { code: "llm.overflow" | "llm.quota" | "llm.rate-limit" | "llm.auth" | "llm.permission" | "llm.not-found" | "llm.content-filter" | "llm.server" | "llm.protocol"; name?: RegExp; text?: RegExp; status?: readonly number[] }
 
 export const SIGNS: readonly Sign[] = [
   // Google says "quota" of an allowance a minute too; then it says when to come again.
@@ -14,7 +14,14 @@ export const SIGNS: readonly Sign[] = [
   // An allowance is no context, though its errors speak of tokens too.
   { code: "llm.rate-limit", text: /(tokens|requests) per (minute|hour|day)|\b[RT]P[MD]\b/i, status: [429] },
 
-  { code: "llm.quota", name: /insufficient_quota|quota_exceeded|billing|credit/i },
+  // Azure, OpenAI, OpenRouter's moderation, Google, Bedrock's guardrails
+  { code: "llm.content-filter", name: /content_filter|content_policy|ResponsibleAIPolicy|moderation|PROHIBITED_CONTENT/i },
+  { code: "llm.content-filter", text: /content management policy|flagged as potentially violating|requires moderation|was flagged|blocked by (?:our )?(?:content|safety) |safety system/i, status: [400, 403, 422] },
+  // Groq: the model wrote a call that is none.
+  { code: "llm.protocol", name: /tool_use_failed/i },
+  { code: "llm.protocol", text: /^failed to call a function/i },
+
+  { code: "llm.quota", name: /insufficient_quota|quota_exceeded|ServiceQuotaExceeded|billing|credit/i },
   { code: "llm.quota", text: /credit balance is too low|specified API usage limits/i },
   { code: "llm.quota", text: /insufficient (balance|credit|fund|quota)|out of credits|payment required|billing (hard )?limit|exceeded your current quota, please check your plan/i },
   { code: "llm.quota", status: [402] },
@@ -32,12 +39,20 @@ export const SIGNS: readonly Sign[] = [
   { code: "llm.overflow", text: /context (window|length|size|limit)[^.]{0,40}(exceed|overflow)|exceed[^.]{0,40}context (window|length|size|limit)/i },
   { code: "llm.overflow", status: [413] },
 
-  { code: "llm.auth", name: /authentication|permission_(error|denied)|invalid_api_key|unauthorized/i },
-  { code: "llm.auth", status: [401, 403] },
-  { code: "llm.rate-limit", name: /rate_limit|resource_exhausted|too_many_requests/i },
+  // AWS says with 403 that a signature or a token is wrong, and Google with 400 that a key is.
+  { code: "llm.auth", name: /authentication|invalid_api_key|unauthorized|unauthenticated|API_KEY_(?:INVALID|EXPIRED)|ExpiredToken|UnrecognizedClient|InvalidSignature|MissingAuthenticationToken|InvalidClientTokenId|IncompleteSignature/i },
+  { code: "llm.auth", text: /incorrect api key|invalid api key|api key not valid/i, status: [400, 401, 403] },
+  { code: "llm.auth", status: [401] },
+  { code: "llm.rate-limit", name: /rate_limit|resource_exhausted|too_many_requests|throttl|capacity_exceeded/i },
   { code: "llm.rate-limit", status: [429] },
-  { code: "llm.server", name: /overloaded|server_error|api_error|internal|unavailable|slow_down|timeout/i },
-  { code: "llm.server", status: [408] },
+  { code: "llm.not-found", name: /model_not_(?:found|supported)|DeploymentNotFound|ResourceNotFound|not_found/i },
+  { code: "llm.not-found", text: /model (?:identifier|id)[^.]{0,40}invalid|model[^.]{0,80}(?:does not exist|not found)|unknown model/i, status: [400, 404, 422] },
+  { code: "llm.not-found", status: [404, 410] },
+  { code: "llm.permission", name: /permission_(error|denied)|AccessDenied|forbidden/i },
+  { code: "llm.permission", status: [403] },
+  { code: "llm.server", name: /overloaded|server_?error|api_error|internal|unavailable|slow_down|timeout|ModelNotReady|ModelStreamError|modelStreamError/i },
+  // 408, Groq's 498 (no capacity), Bedrock's 424 (the model failed)
+  { code: "llm.server", status: [408, 424, 498] },
 ]
 
 /** The first sign that fits; else by the status, and without one (inside a stream) by whether the error calls the request wrong. */

@@ -24,9 +24,11 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
       using ending = new Ending({ asked: signal, closing: graft.signal, idle, clock })
       let provider = request.model.split("/")[0]!
       let parts: Parts | undefined
+      let ref: string | undefined
       try {
         const model = await ending.race(modelOf(graft, request.model))
         provider = model.provider
+        ref = `${provider}/${model.id}`
         // Who speaks now speaks to the end of this stream, also when it is edited meanwhile.
         using speakers = graft.all("provider").pin()
         const speaker = speakers.rows.findLast(({ item }) => item.id === provider)
@@ -38,8 +40,9 @@ export function makeLlm(graft: Graft<unknown, Options>, clock: Clock = systemClo
           yield parts.take(read)
         }
         if (await parts.readOut(clock)) ending.over()
+        if (parts.filtered !== undefined) throw new LlmError({ code: "llm.content-filter", message: `${provider}: its content filter ended the reply (${parts.filtered}). Say it otherwise, or choose another model`, retryable: false, provider, model: request.model })
       } catch (error) {
-        const failure = ending.ended ? givenUp(ending.ended, provider, idle) : failureOf(error, { provider, begun: parts !== undefined, strange: parts?.strange, advice: adviceFor(graft, provider) })
+        const failure = ending.ended ? givenUp(ending.ended, provider, idle) : failureOf(error, { provider, model: ref, begun: parts !== undefined, strange: parts?.strange, advice: adviceFor(graft, provider) })
         // What was asked for is no failure.
         if (failure.code !== "llm.aborted") graft.emit("llm.failed", failure.plain)
         throw failure
@@ -64,16 +67,25 @@ async function ask(graft: Graft, ending: Ending, clock: Clock, request: TurnRequ
   try {
     return await ending.race(run(async () => {
       try {
-        return await language.doStream(optionsOf(request, ending.signal))
+        return await language.doStream(optionsOf(withVariant(model, request), ending.signal))
       } catch (error) {
         // A refusal is no fault of the plugin that speaks; a mistake in its code is.
-        throw isMistake(error) ? error : failureOf(error, { provider, begun: false, advice: adviceFor(graft, provider) })
+        throw isMistake(error) ? error : failureOf(error, { provider, model: `${provider}/${model.id}`, begun: false, advice: adviceFor(graft, provider) })
       }
     }))
   } finally {
     cancel()
     told()
   }
+}
+
+/** What the variant says, where the turn says nothing itself. */
+function withVariant({ variant, variants }: Model, request: TurnRequest): TurnRequest {
+  const own = variant === undefined ? undefined : (variants?.[variant] as TurnRequest["options"] | undefined)
+  if (!own) return request
+  const provider = { ...own.provider }
+  for (const [name, options] of Object.entries(request.options.provider ?? {})) provider[name] = { ...provider[name], ...options }
+  return { ...request, options: { ...own, ...request.options, provider } }
 }
 
 const once = (work: () => void): (() => void) => {

@@ -9,8 +9,8 @@ import { compare, own } from "./diff.ts"
 import { applyDrafts, below, trace, type DraftEditor, type Edit } from "./fold.ts"
 import { modelOf, refOf, splitRef } from "./rows.ts"
 
-/** What was told: providers by id, models by provider and id. */
-export interface ModelState { providers: Record<string, Provider>; models: Record<string, Record<string, Model>> }
+/** What was told: providers by id, models by provider and id; and how long contexts are of which an overflow told, in the same way. */
+export interface ModelState { providers: Record<string, Provider>; models: Record<string, Record<string, Model>>; learnt?: Record<string, Record<string, number>> }
 export const emptyState = (): ModelState => ({ providers: {}, models: {} })
 
 type Rows = Record<string, ModelRow>
@@ -50,8 +50,9 @@ export class Database {
       this.#draftsTouched = true
       this.#soon()
     })
+    graft.on("llm.failed", ({ model, limit }) => (model !== undefined && limit !== undefined ? this.#learn(model, limit) : undefined))
     graft.on("config.changed", ({ paths }) => {
-      if (!paths.some((path) => path === "providers" || path.startsWith("providers."))) return undefined
+      if (!paths.some((path) => /^(providers|models)(\.|$)/.test(path))) return undefined
       this.#configTouched = true
       return this.settle()
     })
@@ -62,6 +63,16 @@ export class Database {
     this.#contributions.forgetCatalogue()
     this.#allTouched.add(by)
     this.#soon()
+  }
+
+  /** An endpoint refused a request as too long, and said what fits: less than was known, or the first that is. */
+  #learn(ref: string, limit: number): Promise<void> | undefined {
+    const model = this.get(ref)
+    if (!model || (model.limits?.context !== undefined && model.limits.context <= limit)) return undefined
+    this.#graft.state.update((state) => { ((state.learnt ??= {})[model.provider] ??= {})[model.id] = limit })
+    this.#graft.log.warn(`${ref} takes ${limit} tokens, ${model.limits?.context === undefined ? "which was not known" : `and not ${model.limits.context} as was known`}`)
+    this.#touch(model.provider, "overflow")
+    return this.settle()
   }
 
   #touch(provider: string, by: string): void {
@@ -85,27 +96,36 @@ export class Database {
 
   // ── what there is ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Models of the providers that are there. */
+  /** Models of the providers that are ready, and what plugins and the user say of others. */
   models(): Model[] {
     return Object.values(this.#graft.state.value.models).flatMap((models) => Object.values(models))
   }
 
-  /** And of those that only the catalogue knows. */
+  /** And what the catalogue knows of the others: it is not read before somebody asks. */
   everyModel(): Model[] {
     const speakers = this.speakers()
-    const shelved = new Set([...this.#contributions.catalogued()].filter((provider) => !speakers.has(provider)))
+    const shelved = new Set([...this.#contributions.catalogued()].filter((provider) => !speakers.get(provider)?.ready))
     const board = this.#contributions.board()
     const others = [...shelved].flatMap((provider) => Object.values(this.#contributions.gather(provider, { catalogue: true, board }).rows))
-    return [...this.models().filter(({ provider }) => !shelved.has(provider)), ...others.map((row) => modelOf(row, undefined))]
+    return [...this.models().filter(({ provider }) => !shelved.has(provider)), ...others.map((row) => modelOf(row, speakers.get(row.provider), this.#contributions.policy))]
   }
 
   get(ref: string): Model | undefined {
     const split = splitRef(ref)
     if (!split) return undefined
+    const { provider, id } = split
+    const speaker = this.speakers().get(provider)
     const told = this.#told(split)
-    if (told || this.speakers().has(split.provider)) return told
-    const row = own(this.#contributions.gather(split.provider, { catalogue: true }).rows, split.id)
-    return row && modelOf(row, undefined)
+    if (told && (speaker?.ready || !this.#contributions.catalogued().has(provider))) return told
+    const row = speaker?.ready ? undefined : own(this.#contributions.gather(provider, { catalogue: true }).rows, id)
+    return row ? modelOf(row, speaker, this.#contributions.policy) : this.#variant(ref)
+  }
+
+  /** `provider/id:variant`. Ids may have colons of their own, so they are looked for first. */
+  #variant(ref: string): Model | undefined {
+    const at = ref.lastIndexOf(":")
+    const [model, variant] = at > 0 ? [this.get(ref.slice(0, at)), ref.slice(at + 1)] : []
+    return model && !model.variant && own(model.variants ?? {}, variant!) ? Object.freeze({ ...model, ref, variant }) : undefined
   }
 
   #told({ provider, id }: { provider: string; id: string }): Model | undefined {
@@ -122,8 +142,8 @@ export class Database {
   }
 
   why(model: Model, field = ""): Provenance[] {
-    const { ref, reason: _reason, usable: _usable, ...row } = model
-    const gathered = (this.#told(model) && this.#gathered.get(model.provider)) ?? this.#contributions.gather(model.provider, { catalogue: true })
+    const { ref, reason: _reason, usable: _usable, variant: _variant, ...row } = model
+    const gathered = (this.speakers().get(model.provider)?.ready && this.#told(model) && this.#gathered.get(model.provider)) || this.#contributions.gather(model.provider, { catalogue: true })
     return trace(ref, row, gathered.layers.get(model.id) ?? [], this.#edits).filter((entry) => below(entry.field, field))
   }
 
@@ -149,7 +169,9 @@ export class Database {
   async #readConfig(): Promise<void> {
     if (!this.#configTouched) return
     this.#configTouched = false
-    for (const provider of await this.#contributions.readConfig()) this.#touch(provider, "config")
+    const changed = await this.#contributions.readConfig()
+    if (changed === "*") this.#allTouched.add("config")
+    else for (const provider of changed) this.#touch(provider, "config")
   }
 
   /** One synchronous step from what is contributed now to what is told. */
@@ -157,14 +179,15 @@ export class Database {
     const { retiring, state } = this.#graft
     if (retiring.aborted || !(this.#draftsTouched || this.#allTouched.size > 0 || this.#touched.size > 0)) return
     const speakers = this.speakers()
-    const board = this.#contributions.board()
-    const everything = this.#allTouched.size > 0 ? [...speakers.keys(), ...board.keys(), ...this.#contributions.configured(), ...this.#gathered.keys(), ...Object.keys(state.value.models)] : []
+    const all = this.#allTouched.size > 0
+    const board = this.#contributions.board(all ? undefined : new Set(this.#touched.keys()))
+    const everything = all ? [...speakers.keys(), ...board.keys(), ...this.#contributions.configured(), ...this.#gathered.keys(), ...Object.keys(state.value.models)] : []
     const wanted = new Set([...everything, ...this.#touched.keys()])
     const causes = new Map([...wanted].map((provider) => [provider, [...(this.#touched.get(provider) ?? this.#allTouched)]]))
     this.#touched.clear()
     this.#allTouched.clear()
     this.#draftsTouched = false
-    for (const provider of wanted) this.#gathered.set(provider, this.#contributions.gather(provider, { catalogue: speakers.has(provider), board }))
+    for (const provider of wanted) this.#gathered.set(provider, this.#contributions.gather(provider, { catalogue: speakers.get(provider)?.ready === true, board, learnt: own(state.value.learnt ?? {}, provider) }))
     const rows = this.#draft(wanted)
     this.#tell(rows, speakers, causes)
     for (const [provider, { layers }] of this.#gathered) if (layers.size === 0) this.#gathered.delete(provider)
@@ -200,7 +223,7 @@ export class Database {
     const facts: (() => void)[] = []
     for (const [provider, derivedRows] of rows) {
       const speaker = speakers.get(provider)
-      const derived = Object.fromEntries(Object.entries(derivedRows).map(([id, row]) => [id, modelOf(row, speaker)]))
+      const derived = Object.fromEntries(Object.entries(derivedRows).map(([id, row]) => [id, modelOf(row, speaker, this.#contributions.policy)]))
       const { next, changes } = compare(own(told.models, provider) ?? {}, derived)
       const count = Object.keys(next).length
       if (count > 0) models[provider] = next
@@ -212,7 +235,7 @@ export class Database {
       for (const model of changes.removed) facts.push(() => this.#graft.emit("model.removed", { model }))
     }
     const { next, changes } = compare(told.providers, providers)
-    state.update(() => ({ providers: next, models }))
+    state.update(() => ({ ...(told.learnt && { learnt: told.learnt }), providers: next, models }))
     for (const provider of changes.added) this.#graft.emit("provider.added", { provider })
     // How many models it has is told by their own events; that alone is no change of the provider.
     for (const { item: provider, patches } of changes.updated) if (patches.some(({ path }) => path[0] !== "models")) this.#graft.emit("provider.updated", { provider, patches })

@@ -1,10 +1,14 @@
-/** When the catalogue is refreshed: after a turn went out to a provider that it knows, unless config or `offline` forbids it. */
+/** When the catalogue is refreshed: after a turn went out to a provider that it knows, unless config or `offline` forbids it; and when somebody asks for it. */
 import type { Graft } from "graft"
+import { unreachable } from "../lib/unreachable.ts"
 import type { Catalogue } from "./catalogue.ts"
+import type { ModelDatabase } from "./contract.ts"
 import type { ModelState } from "./database.ts"
+import { ModelError } from "./errors.ts"
 import { MODELS_DEV, Refresh } from "./refresh.ts"
 
-export function keepFresh(graft: Graft<ModelState>, directory: string, catalogue: Catalogue, updated: () => void): void {
+/** Gives the way to ask for it now. */
+export function keepFresh(graft: Graft<ModelState>, directory: string, catalogue: Catalogue, updated: () => void): ModelDatabase["refresh"] {
   const refresh = new Refresh(directory)
 
   graft.on("llm.requested", async ({ provider }) => {
@@ -21,4 +25,15 @@ export function keepFresh(graft: Graft<ModelState>, directory: string, catalogue
   })
 
   const read = <T>(path: string): Promise<T | undefined> => graft.config.get<T>(path, graft.location).catch(() => undefined)
+
+  return async () => {
+    const url = (await read<{ url?: string }>("catalogue"))?.url ?? MODELS_DEV
+    try {
+      const outcome = await refresh.run(url, graft.signal, { now: true })
+      if (outcome === "updated") updated()
+      return outcome === "updated" ? "updated" : "unchanged"
+    } catch (error) {
+      throw new ModelError("model.refresh", `the catalogue could not be had from ${url}: ${unreachable(error)?.says ?? (error as Error).message}; what was there stays`)
+    }
+  }
 }

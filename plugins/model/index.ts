@@ -5,7 +5,7 @@ import { paths } from "../lib/paths.ts"
 import { Catalogue, shippedIn } from "./catalogue.ts"
 import { Overlay } from "./configured.ts"
 import { Contributions } from "./contributions.ts"
-import type { ModelRow } from "./contract.ts"
+import type { ModelRow, ModelSource } from "./contract.ts"
 import { Database, emptyState, type ModelState } from "./database.ts"
 import { keepFresh } from "./freshness.ts"
 import { ModelRows, ProviderRows, refOf } from "./rows.ts"
@@ -20,6 +20,7 @@ export default definePlugin<ModelState>({
   slots: {
     model: { key: (item: ModelRow | ModelRow[]) => [item].flat().map(refOf).join(), schema: ModelRows },
     provider: { schema: ProviderRows },
+    modelSource: { key: (item: ModelSource) => item.provider },
   },
   events: { "model.added": { cap: MANY }, "model.updated": { cap: MANY }, "model.removed": { cap: MANY } },
   setup(graft) {
@@ -30,11 +31,11 @@ export default definePlugin<ModelState>({
     const overlay = join(config, "models.jsonc")
     const database = new Database(graft, new Contributions(graft, catalogue, new Overlay(overlay, warn)))
     graft.add("configSection", sections)
-    graft.provide("model", makeModels(graft, database))
+    const refresh = keepFresh(graft, refreshed, catalogue, () => database.catalogueChanged("models.dev"))
+    graft.provide("model", makeModels(graft, database, refresh))
     database.listen()
     graft.add("watched", { id: `models ${graft.location}`, path: overlay })
     graft.on("watch.changed", ({ paths }) => (paths.includes(overlay) ? database.settle() : undefined))
-    keepFresh(graft, refreshed, catalogue, () => database.catalogueChanged("models.dev"))
     graft.fork(() => database.settle())
   },
 })

@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import * as v from "valibot"
 import type { CatalogueModel } from "./catalogue.ts"
+import type { Prices } from "./contract.ts"
 
 export const MODELS_DEV = "https://models.dev/api.json"
 const DAY = 86_400_000
@@ -30,7 +31,7 @@ const Theirs = v.object({
   status: v.optional(v.string()),
   release_date: v.optional(v.string()),
   modalities: v.optional(v.object({ input: v.optional(v.array(v.string())), output: v.optional(v.array(v.string())) })),
-  cost: v.optional(v.object({ input: amount, output: amount, cache_read: amount, cache_write: amount })),
+  cost: v.optional(v.object({ input: amount, output: amount, cache_read: amount, cache_write: amount, context_over_200k: v.optional(v.object({ input: amount, output: amount, cache_read: amount, cache_write: amount })) })),
   limit: v.optional(v.object({ context: amount, input: amount, output: amount })),
 })
 const Index = v.object({ etag: v.optional(v.string()), checked: v.number(), providers: v.optional(v.record(v.string(), v.number()), {}) })
@@ -49,14 +50,14 @@ export class Refresh {
     this.#now = now
   }
 
-  /** Asks at most once a day, and after a failure not again within the hour. Rejects when it failed; what was there stays. */
-  run(url: string, signal: AbortSignal): Promise<Outcome> {
-    return (this.#running ??= this.#run(url, signal).finally(() => { this.#running = undefined }))
+  /** Asks at most once a day, and after a failure not again within the hour, unless it is to be `now`. Rejects when it failed; what was there stays. */
+  run(url: string, signal: AbortSignal, { now = false } = {}): Promise<Outcome> {
+    return (this.#running ??= this.#run(url, signal, now).finally(() => { this.#running = undefined }))
   }
 
-  async #run(url: string, signal: AbortSignal): Promise<Outcome> {
+  async #run(url: string, signal: AbortSignal, now: boolean): Promise<Outcome> {
     const index = await this.#index()
-    if (this.#now() < Math.max(this.#notBefore, (index?.checked ?? 0) + DAY)) return "fresh"
+    if (!now && this.#now() < Math.max(this.#notBefore, (index?.checked ?? 0) + DAY)) return "fresh"
     this.#notBefore = this.#now() + HOUR
     const response = await fetch(url, { headers: { accept: "application/json", ...(index?.etag ? { "if-none-match": index.etag } : {}) }, signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]) })
     if (response.status === 304 && index) {
@@ -126,12 +127,14 @@ function convertModel({ id, name, family, modalities, limit, cost, status, ...th
     id, name, family,
     capabilities: { tools: theirs.tool_call, reasoning: theirs.reasoning, images: takes("image"), pdf: takes("pdf"), audio: takes("audio"), structured: theirs.structured_output },
     limits: { context: positive(limit?.context), input: positive(limit?.input), output: positive(limit?.output) },
-    cost: { input: positive(cost?.input), output: positive(cost?.output), cacheRead: positive(cost?.cache_read), cacheWrite: positive(cost?.cache_write) },
+    cost: { ...pricesOf(cost), ...(cost?.context_over_200k && { tiers: [{ above: 200_000, ...pricesOf(cost.context_over_200k) }] }) },
     status: status === "deprecated" ? "deprecated" : status === "alpha" || status === "beta" ? "preview" : undefined,
     released: theirs.release_date,
   }
   return JSON.parse(JSON.stringify(model)) as CatalogueModel
 }
 
+type TheirPrices = { input?: number; output?: number; cache_read?: number; cache_write?: number }
+const pricesOf = (cost: TheirPrices | undefined): Prices => ({ input: positive(cost?.input), output: positive(cost?.output), cacheRead: positive(cost?.cache_read), cacheWrite: positive(cost?.cache_write) })
 const positive = (value: number | undefined): number | undefined => (value !== undefined && value > 0 ? value : undefined)
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value)

@@ -32,6 +32,8 @@ export function find(wanted: string, offer: Offer): Model {
   const same = offer.models.filter(({ ref, id, name }) => [ref, id, name].some((text) => text.toLowerCase() === folded))
     .sort((a, b) => Number(b.usable) - Number(a.usable) || (ranks.get(a.provider) ?? Infinity) - (ranks.get(b.provider) ?? Infinity) || (a.ref < b.ref ? -1 : 1))
   if (same[0]) return same[0]
+  const meant = meantBy(wanted, offer.models, ranks)
+  if (meant) return meant
   const close = nearRefs(wanted, [...offer.models].sort((a, b) => Number(b.usable) - Number(a.usable)))
   const provider = splitRef(wanted)?.provider
   const speaker = offer.providers.find(({ id }) => id === provider)
@@ -39,6 +41,19 @@ export function find(wanted: string, offer: Offer): Model {
   const hint = close.length > 0 ? `did you mean ${close.join(" or ")}?` : ""
   throw new ModelError("model.unknown", [`there is no model "${wanted}"${stranger}`, hint, '"graft models" lists those that can be used'].filter(Boolean).join("; "), close)
 }
+
+/** A few words that only one usable model has all of in its name: "sonnet 5.5". Of one that several providers have, the preferred one's. */
+function meantBy(wanted: string, models: readonly Model[], ranks: ReadonlyMap<string, number>): Model | undefined {
+  const words = wordsOf(wanted)
+  if (words.length === 0) return undefined
+  const fitting = models.filter((model) => model.usable && model.status !== "deprecated" && hasAll(wordsOf(`${model.ref} ${model.name}`), words))
+  const [first] = fitting.sort((a, b) => (ranks.get(a.provider) ?? Infinity) - (ranks.get(b.provider) ?? Infinity) || (a.ref < b.ref ? -1 : 1))
+  return first && fitting.every((other) => other.provider !== first.provider || other === first) ? first : undefined
+}
+
+const wordsOf = (text: string): string[] => text.toLowerCase().match(/\d+|[a-z]+/g) ?? []
+/** All words, side by side: "5 5" is no other version's. */
+const hasAll = (words: readonly string[], wanted: readonly string[]): boolean => ` ${words.join(" ")} `.includes(` ${wanted.join(" ")} `)
 
 /** Nothing was named: the default of the best provider that is ready. */
 export function best(offer: Offer): Model {

@@ -1,20 +1,24 @@
 /** What a contribution must look like. A row that does not is left out alone, and its owner is told the field. */
 import * as v from "valibot"
 import type { Model, ModelRow, ProviderRow } from "./contract.ts"
+import { forbidden, type Policy } from "./policy.ts"
 
 const flag = v.optional(v.boolean())
 const tokens = v.optional(v.pipe(v.number(), v.integer("a whole number of tokens"), v.minValue(1, "a limit is at least 1; leave out what is not known")))
 const dollars = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0, "dollars a million tokens, not negative")))
 const text = v.pipe(v.string(), v.nonEmpty())
 
+const prices = { input: dollars, output: dollars, cacheRead: dollars, cacheWrite: dollars }
+
 const fields = {
   name: v.optional(text),
   family: v.optional(text),
   api: v.optional(text),
   capabilities: v.optional(v.looseObject({ tools: flag, parallelTools: flag, reasoning: flag, images: flag, pdf: flag, audio: flag, structured: flag, cache: flag })),
-  limits: v.optional(v.looseObject({ context: tokens, input: tokens, output: tokens })),
-  cost: v.optional(v.looseObject({ input: dollars, output: dollars, cacheRead: dollars, cacheWrite: dollars })),
+  limits: v.optional(v.looseObject({ context: tokens, input: tokens, output: tokens, source: v.optional(text) })),
+  cost: v.optional(v.looseObject({ ...prices, tiers: v.optional(v.array(v.looseObject({ above: v.pipe(v.number(), v.minValue(1, "tokens of input")), ...prices }))) })),
   variants: v.optional(v.record(v.string(), v.record(v.string(), v.unknown()))),
+  replay: v.optional(v.picklist(["keep", "strip", "convert", "last-turn"])),
   status: v.optional(v.picklist(["active", "preview", "deprecated"])),
   released: v.optional(text),
 }
@@ -57,10 +61,10 @@ export const splitRef = (ref: string): { provider: string; id: string } | undefi
 }
 
 /** A row as others see it. */
-export function modelOf(row: ModelRow, provider: ProviderRow | undefined): Model {
-  const model: Model = { ...row, ref: refOf(row), name: row.name ?? row.id, usable: provider?.ready === true }
-  if (!model.usable) model.reason = provider ? (provider.reason ?? `${provider.name} is not ready`) : `no plugin speaks for "${row.provider}"`
-  return Object.freeze(model)
+export function modelOf(row: ModelRow, provider: ProviderRow | undefined, policy: Policy = {}): Model {
+  const ref = refOf(row)
+  const reason = forbidden(ref, policy) ?? (provider?.ready ? undefined : provider ? (provider.reason ?? `${provider.name} is not ready`) : `no plugin speaks for "${row.provider}"`)
+  return Object.freeze({ ...row, ref, name: row.name ?? row.id, usable: reason === undefined, ...(reason !== undefined && { reason }) })
 }
 
 function isPlain(value: unknown, depth = 0): boolean {

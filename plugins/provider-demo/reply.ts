@@ -3,8 +3,10 @@
  * came of those that were made. Only tools that the request offers are called.
  */
 import type { LanguageModelV4Prompt, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart } from "@ai-sdk/provider"
+import { conversationIn, isSummary } from "../lib/summary.ts"
 import { count, describeFile, describePlan, describeProject } from "./describe.ts"
 import { RULES, type Step } from "./rules.ts"
+import { summarise } from "./summarise.ts"
 import { understand, type Understood } from "./understand.ts"
 
 export interface Call { id: string; tool: string; input: string }
@@ -12,8 +14,8 @@ export interface Reply { reasoning: string; text: string; calls: Call[] }
 interface Done { step: Step; output: string; failed: boolean }
 
 const SHOWN_LINES = 40
-/** A note of the host, not of the person: the day, or that it should go on. */
-const NOTE = /^Today is \d{4}-\d{2}-\d{2} |^Continue\.$/
+/** A note of the host, not of the person: the day, that it should go on, or what was folded. */
+const isNote = (text: string): boolean => /^Today is \d{4}-\d{2}-\d{2} |^Continue\.$/.test(text) || isSummary(text)
 const CALL = /^demo_\d+_(\d+)_(\d+)$/
 
 export const ABOUT = "This is Graft's built-in demo: rules, not a language model. For a real one run `graft auth login anthropic` (or `openai`), set ANTHROPIC_API_KEY or OPENAI_API_KEY, or name an OpenAI-compatible URL in the config."
@@ -21,6 +23,8 @@ export const CAPABILITIES = RULES.map(({ example, does }) => `- \`${example}\`: 
 
 export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<string>, about = true): Reply {
   const { requests, since } = lastRequests(prompt)
+  const conversation = conversationIn(requests.at(-1) ?? "")
+  if (conversation !== undefined) return { reasoning: "", text: summarise(conversation), calls: [] }
   const understood = together(requests.map(understand))
   const { done, rounds } = whatWasDone(since, understood)
   const stage = understood.stages[rounds]
@@ -38,11 +42,11 @@ export function replyTo(prompt: LanguageModelV4Prompt, offered: ReadonlySet<stri
 /** What the person asked last, in one message or in several that came together, and everything after it. */
 function lastRequests(prompt: LanguageModelV4Prompt): { requests: string[]; since: LanguageModelV4Prompt } {
   const said = prompt.map((message) => (message.role === "user" ? message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n") : ""))
-  const isRequest = (index: number) => prompt[index]?.role === "user" && said[index] !== "" && !NOTE.test(said[index]!)
+  const isRequest = (index: number) => prompt[index]?.role === "user" && said[index] !== "" && !isNote(said[index]!)
   const last = prompt.findLastIndex((_, index) => isRequest(index))
   let first = last
   while (first > 0 && prompt[first - 1]!.role === "user") first--
-  return { requests: said.slice(Math.max(0, first), last + 1).filter((text) => text !== "" && !NOTE.test(text)), since: prompt.slice(last + 1) }
+  return { requests: said.slice(Math.max(0, first), last + 1).filter((text) => text !== "" && !isNote(text)), since: prompt.slice(last + 1) }
 }
 
 /** One after the other, each as it would be alone: what follows "run:" ends with its message. */

@@ -2,11 +2,11 @@
 import { isDeepStrictEqual } from "node:util"
 import type { LanguageModelV4 } from "@ai-sdk/provider"
 import type { Graft } from "graft"
+import { languageModel } from "../lib/chat-model.ts"
+import { rowsOf } from "../lib/listed-rows.ts"
+import { listModels, problemOf, type Connection, type Listed } from "../lib/model-listing.ts"
 import { isRecord, providerSettings } from "../lib/provider-settings.ts"
 import type { Model, ProviderRow } from "../model/contract.ts"
-import { languageModel } from "./language-model.ts"
-import { listModels, problemOf, type Connection, type Listed } from "./listing.ts"
-import { rowsOf } from "./rows.ts"
 
 export type Block = Record<string, unknown> & { url: string }
 type World = Pick<Graft, "add" | "auth" | "config" | "location" | "retiring" | "signal">
@@ -77,14 +77,14 @@ export class Endpoint {
   }
 
   async #connection(): Promise<Connection> {
-    const { url = this.url, key, headers } = await providerSettings(this.#world, this.id)
+    const { url = this.url, key, headers, body } = await providerSettings(this.#world, this.id)
     const secret = key ?? (await this.#world.auth.get(this.id))?.secret
-    return { url, headers: { ...(secret !== undefined && { authorization: `Bearer ${secret}` }), ...headers } }
+    return { url, headers: { ...(secret !== undefined && { authorization: `Bearer ${secret}` }), ...headers }, body }
   }
 
   /** Made anew only for another model, key or header: the SDK compiles its schemas each time. */
   #speak(model: Model, connection: Connection): Promise<LanguageModelV4> {
-    const key = JSON.stringify([model.api ?? model.id, connection])
+    const key = JSON.stringify([model.api ?? model.id, model.replay, connection])
     if (this.#spoken?.key !== key) this.#spoken = { key, language: languageModel(model, connection) }
     return this.#spoken.language
   }

@@ -5,15 +5,19 @@
  */
 import { isDeepStrictEqual } from "node:util"
 import type { Graft } from "graft"
+import type { Listed } from "../lib/model-listing.ts"
 import { blockOf, isRecord } from "../lib/provider-settings.ts"
 import { Endpoint, type Block } from "./endpoint.ts"
-import type { Listed } from "./listing.ts"
+import { SERVICES } from "./services.ts"
 
 /** What each endpoint listed last, by its id; it counts as long as its URL in the config is the same. */
 export interface EndpointState { listed: Record<string, { url: string; models: readonly Listed[] }> }
 
 /** Ids whose own plugins read the same entries, and speak another protocol. */
-const VENDORS: ReadonlySet<string> = new Set(["anthropic", "openai"])
+const VENDORS: ReadonlySet<string> = new Set([
+  "anthropic", "openai", "google", "google-vertex", "amazon-bedrock", "azure", "mistral", "groq", "xai", "openrouter", "github-copilot",
+  "ollama", "lmstudio", "vllm", "llamacpp",
+])
 /** How long the choice among all models waits for lists that may decide it. */
 const PATIENCE = 1_500
 
@@ -44,6 +48,13 @@ export class Endpoints {
     return work
   }
 
+  /** Somebody looks for models: all are asked. */
+  async seek(): Promise<void> {
+    const all = [...this.#endpoints.values()]
+    await this.#ask(all)
+    await Promise.all(all.map(({ listing }) => listing))
+  }
+
   /** A key came, changed or went. */
   async keyed(id: string): Promise<void> {
     await this.#ask([this.#endpoints.get(id)])
@@ -66,9 +77,11 @@ export class Endpoints {
   async #compare(): Promise<Endpoint[]> {
     const tree = await this.#graft.config.get("providers", this.#graft.location)
     if (this.#graft.retiring.aborted) return []
+    // A row of the slot reads its entry itself.
+    const rows = new Set([...SERVICES, ...this.#graft.all("endpoint")].map(({ id }) => id))
     const blocks = new Map(Object.keys(isRecord(tree) ? tree : {}).flatMap((id): [string, Block][] => {
       const block = blockOf(tree, id)
-      return typeof block.url === "string" && !VENDORS.has(id) ? [[id, block as Block]] : []
+      return typeof block.url === "string" && !VENDORS.has(id) && !rows.has(id) ? [[id, block as Block]] : []
     }))
     for (const [id, endpoint] of this.#endpoints) {
       if (blocks.has(id)) continue

@@ -9,6 +9,13 @@ const Entry = v.strictObject({
   key: v.optional(text),
   name: v.optional(text),
   headers: v.optional(v.record(v.string(), v.string())),
+  /** Added to the body of each request. */
+  body: v.optional(v.record(v.string(), v.unknown())),
+  region: v.optional(text),
+  project: v.optional(text),
+  profile: v.optional(text),
+  resource: v.optional(text),
+  version: v.optional(text),
   /** The model database reads these; it names the field that is wrong. */
   models: v.optional(v.record(v.string(), v.record(v.string(), v.unknown()))),
 })
@@ -16,6 +23,15 @@ const Entry = v.strictObject({
 export const section: ConfigSection = {
   id: "providers",
   schema: v.record(v.pipe(v.string(), v.regex(/^[^\s/]+$/, 'a provider\'s id, without "/" and spaces')), Entry),
-  description: 'Providers by id: `url` of an OpenAI-compatible endpoint (most end in /v1), `key` such as "{env:NAME}", `headers`, `name`, and `models` by id with what is known of them. For anthropic and openai the same keys change what their plugins do.',
+  description: 'Providers by id: `url` of an OpenAI-compatible endpoint (most end in /v1), `key` such as "{env:NAME}", `headers`, `body` (fields added to each request), `name`, and `models` by id with what is known of them. For providers with a plugin of their own the same keys change what it does, and some take more: `region`, `profile`, `project`, `resource`, `version`.',
   live: "now",
 }
+
+/** A row of the slot `endpoint`. */
+export const EndpointRows = v.looseObject({
+  id: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]*$/i, "an id of letters, digits, \".\", \"_\" and \"-\"")),
+  name: v.optional(text),
+  url: v.pipe(v.string(), v.regex(/^https?:\/\//, "an http URL; most end in /v1")),
+  env: v.optional(v.array(text)),
+  page: v.optional(text),
+})

@@ -90,7 +90,7 @@ describe("a turn", () => {
 describe("what an endpoint refuses", () => {
   const cases: [what: string, status: number, body: unknown, headers: Record<string, string>, expected: Partial<LlmFailure>][] = [
     ["a wrong key", 401, chatError("Incorrect API key provided", { code: "invalid_api_key" }), {}, { code: "llm.auth", retryable: false, status: 401 }],
-    ["what the key may not do", 403, chatError("Not allowed to sample from this model"), {}, { code: "llm.auth", retryable: false }],
+    ["what the key may not do", 403, chatError("Not allowed to sample from this model"), {}, { code: "llm.permission", retryable: false }],
     ["too many requests", 429, chatError("Rate limit reached", { type: "requests", code: "rate_limit_exceeded" }), {}, { code: "llm.rate-limit", retryable: true, retryAfter: undefined }],
     ["too many, with seconds", 429, chatError("Slow down"), { "retry-after": "7" }, { code: "llm.rate-limit", retryAfter: 7_000 }],
     ["too many, with milliseconds", 429, chatError("Slow down"), { "retry-after": "7", "retry-after-ms": "250" }, { code: "llm.rate-limit", retryAfter: 250 }],
@@ -110,7 +110,7 @@ describe("what an endpoint refuses", () => {
     ["too long (Google)", 400, [{ error: { code: 400, message: "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", status: "INVALID_ARGUMENT" } }], {}, { code: "llm.overflow" }],
     ["too many bytes", 413, "Payload Too Large", {}, { code: "llm.overflow" }],
     ["another mistake", 400, chatError("Unknown parameter: 'seed'"), {}, { code: "llm.request", retryable: false, status: 400 }],
-    ["a model that is gone", 404, chatError("The model `m1` does not exist", { code: "model_not_found" }), {}, { code: "llm.request", status: 404 }],
+    ["a model that is gone", 404, chatError("The model `m1` does not exist", { code: "model_not_found" }), {}, { code: "llm.not-found", status: 404 }],
     ["a field (FastAPI)", 422, { detail: "messages: field required" }, {}, { code: "llm.request" }],
     ["its own failure", 500, chatError("The server had an error", { type: "server_error" }), {}, { code: "llm.server", retryable: true, status: 500 }],
     ["its own failure, as a page", 502, "<html><body>Bad Gateway</body></html>", { "content-type": "text/html" }, { code: "llm.server", retryable: true }],
@@ -442,7 +442,7 @@ describe("who speaks", () => {
     const turn = (async () => { for await (const part of world.graft.llm.stream(requestOf(TURN))) if (part.type === "text-delta") heard.push(part.delta) })()
     await soon("the first word", until(() => heard.length === 1))
     await edit(world, "llm/turn.ts", "headers, abortSignal,", 'headers: { ...headers, "x-edited": "llm" }, abortSignal,')
-    await edit(world, "provider-openai-compatible/language-model.ts", "baseURL: url, headers,", 'baseURL: url, headers: { ...headers, "x-also": "provider" },')
+    await edit(world, "lib/chat-model.ts", "baseURL: url, headers,", 'baseURL: url, headers: { ...headers, "x-also": "provider" },')
     expect(world.kernel.inspect().realms.at(-1)!.plugins.filter(({ gen }) => gen === 2).map(({ id }) => id).sort()).toEqual(["llm", "provider-openai-compatible"])
     gate.resolve()
     await turn

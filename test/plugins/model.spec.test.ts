@@ -244,10 +244,11 @@ test("a draft that edits every model costs what they are, not their square; an e
   const acme = (name: string) => (instance: Graft) => { instance.add("provider", speaker("acme")); instance.model.register(rows("acme", name)) }
   for (let n = 0; n < 9; n++) await put(`p${n}`, (instance) => { instance.add("provider", speaker(`p${n}`)); instance.model.register(rows(`p${n}`)) })
   await put("acme", acme("Seven"))
-  const since = performance.now()
+  // Of the processor, not of the clock: others may be at work here.
+  const before = process.cpuUsage()
   await put("draft", (instance) => { instance.add("modelDraft", { id: "all", edit: (models) => { for (const model of Object.values(models)) model.family = "f" } }) })
   expect((await graft.model.get("p3/m1"))?.family).toBe("f")
-  expect(performance.now() - since).toBeLessThan(4_000)
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(4_000)
   told()
   await put("acme", acme("Renamed"))
   expect(told()).toEqual(["model.updated acme/m7"])

@@ -3,7 +3,7 @@ import type { LanguageModelV4Prompt } from "@ai-sdk/provider"
 import fc from "fast-check"
 import { describe, expect, onTestFinished, test } from "vitest"
 import type { LlmFailure } from "../../plugins/llm/contract.ts"
-import { withCachePoints } from "../../plugins/provider-anthropic/cache-points.ts"
+import { withCachePoints } from "../../plugins/lib/cache-points.ts"
 import { anthropic, anthropicError, anthropicErrorEvent, anthropicEvents, event, messageStart, PING } from "../fixtures/vendor-anthropic.ts"
 import { answers, streams, VendorServer } from "../fixtures/vendor-server.ts"
 import { assistantOf, openWorld, soon, textOf, toolResult, until, user, type World, type WorldOptions } from "../fixtures/vendor-world.ts"
@@ -86,7 +86,7 @@ describe("a turn", () => {
     const message: fc.Arbitrary<LanguageModelV4Prompt[number]> = fc.oneof<fc.Arbitrary<LanguageModelV4Prompt[number]>[]>(fc.constant({ role: "system", content: "s" }), fc.constant(user("u")), fc.constant({ role: "assistant", content: [{ type: "text", text: "a" }] }), fc.constant(toolResult("1", "read", "r")))
     fc.assert(fc.property(fc.array(message, { maxLength: 12 }), (prompt) => {
       const before = JSON.stringify(prompt)
-      const marked = withCachePoints(prompt)
+      const marked = withCachePoints(prompt, { name: "anthropic", mark: { cacheControl: { type: "ephemeral" } } })
       expect(JSON.stringify(prompt)).toBe(before)
       const points = marked.flatMap((each, index) => (each.providerOptions?.anthropic?.cacheControl ? [index] : []))
       const system = prompt.findLastIndex(({ role }) => role === "system")
@@ -109,7 +109,7 @@ describe("a turn", () => {
 describe("a failure", () => {
   const refusals: [status: number, type: string, message: string, headers: Record<string, string>, expected: Partial<LlmFailure>][] = [
     [401, "authentication_error", "invalid x-api-key", {}, { code: "llm.auth", retryable: false, status: 401 }],
-    [403, "permission_error", "Your API key does not have permission to use the specified resource.", {}, { code: "llm.auth", status: 403 }],
+    [403, "permission_error", "Your API key does not have permission to use the specified resource.", {}, { code: "llm.permission", status: 403 }],
     [429, "rate_limit_error", "This request would exceed your organization's rate limit of 30,000 input tokens per minute", { "retry-after": "12" }, { code: "llm.rate-limit", retryable: true, retryAfter: 12_000 }],
     [400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.", {}, { code: "llm.quota", retryable: false }],
     [402, "billing_error", "There's an issue with your billing or payment information.", {}, { code: "llm.quota" }],
@@ -118,7 +118,7 @@ describe("a failure", () => {
     [400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000, decrease input length or `max_tokens` and try again", {}, { code: "llm.overflow" }],
     [413, "request_too_large", "Request exceeds the maximum size", {}, { code: "llm.overflow" }],
     [400, "invalid_request_error", "messages.0.content: text content blocks must be non-empty", {}, { code: "llm.request", retryable: false }],
-    [404, "not_found_error", "model: claude-0", {}, { code: "llm.request", status: 404 }],
+    [404, "not_found_error", "model: claude-0", {}, { code: "llm.not-found", status: 404 }],
     [500, "api_error", "Internal server error", {}, { code: "llm.server", retryable: true }],
     [529, "overloaded_error", "Overloaded", {}, { code: "llm.server", retryable: true, status: 529 }],
   ]

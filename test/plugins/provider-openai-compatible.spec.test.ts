@@ -4,7 +4,8 @@ import { join } from "node:path"
 import { describe, expect, onTestFinished, test } from "vitest"
 import * as v from "valibot"
 import { section } from "../../plugins/provider-openai-compatible/section.ts"
-import { listModels } from "../../plugins/provider-openai-compatible/listing.ts"
+import { SERVICES } from "../../plugins/provider-openai-compatible/services.ts"
+import { listModels } from "../../plugins/lib/model-listing.ts"
 import { chat, chatError, chatEvents } from "../fixtures/vendor-chat.ts"
 import { answers, streams, VendorServer, type Act } from "../fixtures/vendor-server.ts"
 import { assistantOf, openWorld, soon, textOf, toolResult, until, user, type World, type WorldOptions } from "../fixtures/vendor-world.ts"
@@ -19,8 +20,14 @@ async function endpoint(...models: (string | object)[]): Promise<VendorServer> {
 async function open(options: WorldOptions): Promise<World> {
   const world = await openWorld(options)
   onTestFinished(() => world[Symbol.asyncDispose]())
+  // The services that are always there have a test of their own.
+  const { told } = world
+  world.told = () => told().filter((fact) => !SERVICES.some(({ id }) => fact.endsWith(` ${id}`)))
   return world
 }
+const isOwn = ({ id }: { id: string }): boolean => !SERVICES.some((service) => service.id === id)
+const providers = async (world: World) => (await world.graft.model.providers()).filter(isOwn)
+const methods = async (world: World) => (await world.graft.auth.methods()).filter(({ provider }) => isOwn({ id: provider }))
 const acme = (server: VendorServer, more: object = {}) => ({ providers: { acme: { url: server.url, ...more } } })
 const asked = (server: VendorServer) => server.requests.filter(({ path }) => path === "/v1/models").length
 const usable = async (world: World) => (await world.graft.model.list()).map(({ ref }) => ref)
@@ -35,20 +42,20 @@ describe("a provider", () => {
     expect(world.told()).toEqual(["provider.added acme", "model.added acme/m1", "model.added acme/m2"])
     await world.config(acme(one, { name: "Acme Corp" }))
     expect(world.told()).toEqual(["provider.updated acme"])
-    expect(await world.graft.model.providers()).toEqual([{ id: "acme", name: "Acme Corp", ready: true, models: 2 }])
+    expect(await providers(world)).toEqual([{ id: "acme", name: "Acme Corp", ready: true, models: 2 }])
     await world.config(acme(two, { name: "Acme Corp" }))
     await world.next("model.added", ({ model }) => model.ref === "acme/m3")
     expect(world.told().sort()).toEqual(["model.added acme/m2", "model.added acme/m3", "model.removed acme/m1", "model.removed acme/m2"])
     expect([asked(one), asked(two)]).toEqual([1, 1])
     await world.config({})
     expect(world.told().sort()).toEqual(["model.removed acme/m2", "model.removed acme/m3", "provider.removed acme"])
-    expect(await world.graft.auth.methods()).toEqual([])
+    expect(await methods(world)).toEqual([])
   })
 
   test("what vendors' plugins read is not taken from them, and a wrong entry is told by its field", async () => {
     const server = await endpoint("m1")
     const world = await open({ config: { providers: { anthropic: { url: server.url }, openai: { url: server.url }, noted: { models: {} } } } })
-    expect(await world.graft.model.providers()).toEqual([])
+    expect(await providers(world)).toEqual([])
     expect(server.requests).toEqual([])
     const issue = (providers: unknown) => v.safeParse(section.schema as v.GenericSchema, providers).issues?.map((each) => `${v.getDotPath(each)}: ${each.message}`)
     expect(issue({ acme: { url: "http://x/v1", key: "{env:K}", headers: { a: "b" }, name: "A", models: { m: {} } }, anthropic: { key: "k" } })).toBeUndefined()
@@ -78,7 +85,7 @@ describe("a provider", () => {
     await world.graft.auth.set("acme", "logged-in")
     expect(await sent()).toEqual(["Bearer logged-in", undefined])
     expect(server.requests.filter(({ path }) => path === "/v1/models").at(-1)!.headers.authorization).toBe("Bearer logged-in")
-    expect(await world.graft.auth.methods()).toEqual([{ id: "acme.key", provider: "acme", kind: "key", label: "acme API key", env: [] }])
+    expect(await methods(world)).toEqual([{ id: "acme.key", provider: "acme", kind: "key", label: "acme API key", env: [] }])
   })
 
   test("that cannot be used says why, and is ready when the reason is gone", async () => {
@@ -86,7 +93,7 @@ describe("a provider", () => {
     server.route("GET /v1/models", answers(401, chatError("no key")))
     const world = await open({ config: { model: "other/x", providers: { acme: { url: server.url }, none: { url: "localhost:1/v1" }, unset: { url: server.url, key: "{env:NOT_SET}", models: { m1: {} } } } } })
     await world.next("provider.updated", ({ provider }) => provider.id === "acme")
-    const reasons = Object.fromEntries((await world.graft.model.providers()).map(({ id, reason }) => [id, reason]))
+    const reasons = Object.fromEntries((await providers(world)).map(({ id, reason }) => [id, reason]))
     expect(reasons).toEqual({
       acme: `${server.url}/models answered 401; set its \`key\` in the config, or run \`graft auth login\``,
       none: "its `url` is no http URL: localhost:1/v1",
@@ -100,6 +107,39 @@ describe("a provider", () => {
     process.env.NOT_SET = "set"
     onTestFinished(() => { delete process.env.NOT_SET })
     expect((await world.graft.model.resolve("unset/m1")).ref).toBe("unset/m1")
+  })
+})
+
+describe("a row of the slot endpoint", () => {
+  test("is a provider as long as it is there, ready with its key; nobody asks it before somebody looks, and its entry changes what it says", async () => {
+    const server = await endpoint("m1")
+    const world = await open({ config: {} })
+    const put = (env: string[]) => world.kernel.put("dropped-in", (graft) => { graft.add("endpoint", { id: "acme", name: "Acme", url: server.url, env }) }, world.directory)
+    await put(["ACME_KEY"])
+    await world.next("provider.added", ({ provider }) => provider.id === "acme")
+    expect(await providers(world)).toEqual([{ id: "acme", name: "Acme", ready: false, reason: "no key: run `graft auth login acme`, or set ACME_KEY", models: 0 }])
+    await world.graft.auth.set("acme", "logged-in")
+    await world.next("provider.updated", ({ provider }) => provider.id === "acme")
+    expect(server.requests).toEqual([])
+    expect((await world.graft.model.resolve("acme/m1")).ref).toBe("acme/m1")
+    server.script(chat("Hello"))
+    expect(textOf(await world.turn({ model: "acme/m1" }))).toBe("Hello")
+    expect(server.turns[0]!.headers.authorization).toBe("Bearer logged-in")
+    await world.config(acme(server, { headers: { "x-team": "red" } }))
+    server.script(chat("again"))
+    await world.turn({ model: "acme/m1" })
+    expect([server.turns[1]!.headers["x-team"], asked(server), (await providers(world)).length]).toEqual(["red", 1, 1])
+    await world.kernel.drop("dropped-in", world.directory)
+    await world.config({})
+    await soon("it is gone", world.next("provider.removed", ({ provider }) => provider.id === "acme"))
+    expect([await providers(world), await methods(world), await usable(world)]).toEqual([[], [], []])
+  })
+
+  test("those that are always there are known to the catalogue, and ready with nothing but their variable", async () => {
+    const world = await open({ config: {}, env: { DEEPSEEK_API_KEY: "k" } })
+    expect((await world.graft.model.resolve()).provider).toBe("deepseek")
+    expect((await world.graft.model.list({ all: true, provider: "cerebras" })).map(({ reason }) => reason)).toContain("no key: run `graft auth login cerebras`, or set CEREBRAS_API_KEY (a key: https://cloud.cerebras.ai)")
+    for (const { id } of SERVICES) expect((await world.graft.model.list({ all: true, provider: id })).length, id).toBeGreaterThan(0)
   })
 })
 
@@ -162,7 +202,7 @@ describe("the models", () => {
     server.route("GET /v1/models", (exchange) => exchange.cut())
     const later = await open({ plugins: ["provider-openai-compatible", "provider-demo"], config: acme(server) })
     expect((await later.graft.model.resolve()).ref).toBe("demo/demo")
-    expect((await later.graft.model.providers()).find(({ id }) => id === "acme")).toMatchObject({ ready: false, reason: expect.stringContaining(`${server.url} cannot be reached`) })
+    expect((await providers(later)).find(({ id }) => id === "acme")).toMatchObject({ ready: false, reason: expect.stringContaining(`${server.url} cannot be reached`) })
     await expect(later.graft.model.resolve("acme/m1")).rejects.toMatchObject({ code: "model.unknown", message: expect.stringContaining(`there is no model "acme/m1" (${server.url} cannot be reached`) })
     server.route("GET /v1/models", list("m1"))
     expect((await later.graft.model.resolve("acme/m1")).ref).toBe("acme/m1")
@@ -185,7 +225,7 @@ describe("the models", () => {
     const world = await open({ config: acme(server) })
     world.told()
     server.route("GET /v1/models", list("m2")).script(answers(404, chatError("model not found", { code: "model_not_found" })))
-    expect(await world.failure({ model: "acme/m1" })).toMatchObject({ code: "llm.request", status: 404 })
+    expect(await world.failure({ model: "acme/m1" })).toMatchObject({ code: "llm.not-found", status: 404 })
     await world.next("model.removed", ({ model }) => model.ref === "acme/m1")
     server.route("GET /v1/models", answers(500, "")).script((exchange) => exchange.cut())
     const before = asked(server)
@@ -210,7 +250,7 @@ describe("the models", () => {
     const world = await open({ config: acme(server), copy: true })
     await world.kernel.settled()
     world.told()
-    const path = join(world.sources, "provider-openai-compatible/rows.ts")
+    const path = join(world.sources, "lib/listed-rows.ts")
     const source = readFileSync(path, "utf8")
     writeFileSync(path, source.replace("...(name !== undefined && { name }),", '...(id === "m2" ? { name: "Emm Two" } : name !== undefined && { name }),'))
     await world.kernel.reconcile([path])

@@ -2,7 +2,7 @@
 import type { LanguageModelV4Prompt } from "@ai-sdk/provider"
 import { describe, expect, onTestFinished, test } from "vitest"
 import type { LlmFailure } from "../../plugins/llm/contract.ts"
-import { withoutItemIds } from "../../plugins/provider-openai/stateless.ts"
+import { withoutItemIds } from "../../plugins/lib/stateless.ts"
 import { created, errorEvent, failed, openai, openaiError, openaiEvents } from "../fixtures/vendor-openai.ts"
 import { answers, streams, VendorServer } from "../fixtures/vendor-server.ts"
 import { assistantOf, openWorld, soon, textOf, toolResult, until, user, type World, type WorldOptions } from "../fixtures/vendor-world.ts"
@@ -62,7 +62,7 @@ describe("a turn", () => {
       part("", { itemId: "rs_1", reasoningEncryptedContent: "one" }), { type: "text", text: "A" },
       part("cut", { itemId: "rs_2", reasoningEncryptedContent: "" }), part("off", { itemId: "rs_2" }), part("no id", { reasoningEncryptedContent: "three" }), { type: "text", text: "B" },
     ] }]
-    expect(withoutItemIds(prompt)).toEqual([{ role: "assistant", content: [part("", { reasoningEncryptedContent: "one" }), { type: "text", text: "A" }, part("no id", { reasoningEncryptedContent: "three" }), { type: "text", text: "B" }] }])
+    expect(withoutItemIds(prompt, "openai")).toEqual([{ role: "assistant", content: [part("", { reasoningEncryptedContent: "one" }), { type: "text", text: "A" }, part("no id", { reasoningEncryptedContent: "three" }), { type: "text", text: "B" }] }])
     const { server, world } = await open()
     server.script(openai("ok"))
     await world.turn({ model: MODEL, messages: [user("Hi"), ...prompt, user("And?"), { role: "assistant", content: [{ type: "reasoning", text: "x", providerOptions: { anthropic: { signature: "s" } } }, { type: "text", text: "C" }] }, user("So?")] })

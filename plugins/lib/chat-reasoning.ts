@@ -3,7 +3,7 @@
  * back only where they wrote it. So each piece remembers where it came from, and goes back there.
  */
 import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from "@ai-sdk/provider"
-import { isRecord } from "../lib/provider-settings.ts"
+import { isRecord } from "./provider-settings.ts"
 
 const OTHER = "reasoning"
 type Stream = ReadableStream<LanguageModelV4StreamPart>

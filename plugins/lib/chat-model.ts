@@ -1,18 +1,19 @@
 /** One model of an endpoint over Chat Completions, asked so that also a strict chat template takes it. */
 import type { LanguageModelV4, LanguageModelV4Message, LanguageModelV4Prompt } from "@ai-sdk/provider"
-import { providerFetch } from "../lib/provider-fetch.ts"
-import { ownHistory, seenBy } from "../lib/provider-history.ts"
+import { CHAT_END } from "./end.ts"
+import { fetchAs } from "./provider-fetch.ts"
+import { ownHistory, seenBy } from "./provider-history.ts"
 import type { Model } from "../model/contract.ts"
-import type { Connection } from "./listing.ts"
-import { Reasoning } from "./reasoning.ts"
+import type { Connection } from "./model-listing.ts"
+import { Reasoning } from "./chat-reasoning.ts"
 
-export async function languageModel(model: Model, { url, headers }: Connection): Promise<LanguageModelV4> {
+export async function languageModel(model: Model, { url, headers, body }: Connection): Promise<LanguageModelV4> {
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible")
   const { provider } = model
   const reasoning = new Reasoning(provider)
-  const endpoint = createOpenAICompatible({ name: provider, baseURL: url, headers, fetch: providerFetch, includeUsage: true, transformRequestBody: reasoning.write, metadataExtractor: reasoning.extractor })
+  const endpoint = createOpenAICompatible({ name: provider, baseURL: url, headers, fetch: fetchAs({ provider, end: CHAT_END, body }), includeUsage: true, transformRequestBody: reasoning.write, metadataExtractor: reasoning.extractor })
   const spoken = seenBy(endpoint.languageModel(model.api ?? model.id), (options) => {
-    const prompt = joined(ownHistory(options.prompt, provider))
+    const prompt = joined(ownHistory(options.prompt, provider, model.replay))
     reasoning.read(prompt)
     return { ...options, prompt }
   })

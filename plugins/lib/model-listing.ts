@@ -2,12 +2,13 @@
  * What an endpoint says of its models: `<url>/models`, and, where the server is known to keep the true context window
  * elsewhere, that place too. Answers are read as far as they make sense; what is not said stays unknown.
  */
-import { providerFetch, textOf } from "../lib/provider-fetch.ts"
-import { isRecord } from "../lib/provider-settings.ts"
-import { unreachable } from "../lib/unreachable.ts"
+import type { Cost } from "../model/contract.ts"
+import { providerFetch, textOf } from "./provider-fetch.ts"
+import { isRecord } from "./provider-settings.ts"
+import { unreachable } from "./unreachable.ts"
 
-/** What was learnt of one model; plain, because it outlives a reload. */
-export interface Listed { id: string; name?: string; context?: number; output?: number; images?: true; tools?: boolean }
+/** What was learnt of one model; plain, because it outlives a reload. `source`: who says how long its context is. */
+export interface Listed { id: string; name?: string; context?: number; output?: number; source?: string; images?: true; tools?: boolean; reasoning?: boolean; cost?: Cost }
 
 const DEADLINE = 3_000
 const MOST_BYTES = 8 * 1024 * 1024
@@ -22,17 +23,22 @@ class ListingError extends Error {
   }
 }
 
-export interface Connection { url: string; headers: Record<string, string> }
+export interface Connection { url: string; headers: Record<string, string>; body?: Record<string, unknown> | undefined }
 
 /** Rejects when the endpoint cannot be reached within the deadline, or does not list models. */
 export async function listModels({ url, headers }: Connection, signal: AbortSignal): Promise<Listed[]> {
-  const until = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)])
-  const get = (address: string) => fetchJson(address, headers, until)
+  const get = asking(headers, signal)
   const answer = await get(`${url}/models`)
   const rows = [isRecord(answer) ? (answer.data ?? answer.models) : answer].flat().filter(isRecord)
   if (rows.length === 0 && !(isRecord(answer) && Array.isArray(answer.data ?? answer.models))) throw new ListingError("listing.answer", `${url}/models gave no list of models`)
   const models = rows.slice(0, MOST_MODELS).flatMap(listed)
   return moreOf(models, rows, url.replace(/\/v\d+$/, ""), (address) => get(address).catch(() => undefined))
+}
+
+/** JSON of a place, within one deadline for all that is asked. */
+export function asking(headers: Record<string, string>, signal: AbortSignal): (address: string, body?: object) => Promise<unknown> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)])
+  return (address, body) => fetchJson(address, headers, until, body)
 }
 
 function listed(row: Record<string, unknown>): Listed[] {
@@ -79,8 +85,8 @@ function trainedFor(rows: readonly Record<string, unknown>[], id: string): numbe
   return isRecord(meta) ? numberIn(meta, "n_ctx_train") : undefined
 }
 
-async function fetchJson(address: string, headers: Record<string, string>, signal: AbortSignal): Promise<unknown> {
-  const response = await providerFetch(address, { headers: { accept: "application/json", ...headers }, signal })
+async function fetchJson(address: string, headers: Record<string, string>, signal: AbortSignal, body?: object): Promise<unknown> {
+  const response = await providerFetch(address, { headers: { accept: "application/json", ...(body && { "content-type": "application/json" }), ...headers }, signal, ...(body && { method: "POST", body: JSON.stringify(body) }) })
   const text = await textOf(response, MOST_BYTES)
   const { origin, pathname } = new URL(address)
   if (!response.ok) throw new ListingError("listing.status", `${origin}${pathname} answered ${response.status}${HINTS[response.status] ?? ""}`)
@@ -105,7 +111,7 @@ export function problemOf(error: unknown, url: string): { reason: string; final:
   return { reason: `${origin}${pathname} cannot be reached: ${way?.says ?? message}`, final: false }
 }
 
-const textIn = (row: Record<string, unknown>, key: string): string | undefined => (typeof row[key] === "string" && row[key] !== "" ? row[key] : undefined)
+export const textIn = (row: Record<string, unknown>, key: string): string | undefined => (typeof row[key] === "string" && row[key] !== "" ? row[key] : undefined)
 /** The first of these that is a number of tokens. */
-const numberIn = (row: Record<string, unknown>, ...keys: string[]): number | undefined => keys.map((key) => row[key]).find((value): value is number => Number.isSafeInteger(value) && (value as number) > 0)
-const definite = (model: { [K in keyof Listed]: Listed[K] | undefined } & { id: string }): Listed => Object.fromEntries(Object.entries(model).filter(([, value]) => value !== undefined)) as unknown as Listed
+export const numberIn = (row: Record<string, unknown>, ...keys: string[]): number | undefined => keys.map((key) => row[key]).find((value): value is number => Number.isSafeInteger(value) && (value as number) > 0)
+export const definite = (model: { [K in keyof Listed]: Listed[K] | undefined } & { id: string }): Listed => Object.fromEntries(Object.entries(model).filter(([, value]) => value !== undefined)) as unknown as Listed

@@ -1,0 +1,15 @@
+/** Which models the config names for a turn, in order: the agent's, else those of everybody; one, or a list of which the next speaks where one fails. */
+import type { Graft } from "graft"
+
+export type Purpose = "default" | "small"
+
+export async function namedInConfig(graft: Pick<Graft, "config" | "location">, purpose: Purpose, agent?: string): Promise<string[]> {
+  const read = (path: string): Promise<unknown> => graft.config.get<unknown>(path, graft.location).catch(() => undefined)
+  const models = purpose === "default" && agent !== undefined ? await read("models") : undefined
+  const agents = isRecord(models) && isRecord(models.agents) ? models.agents : {}
+  const own = agent !== undefined && Object.hasOwn(agents, agent) ? textsIn(agents[agent]) : []
+  return own.length > 0 ? own : textsIn(await read(purpose === "small" ? "small_model" : "model"))
+}
+
+const textsIn = (value: unknown): string[] => [value].flat().filter((each): each is string => typeof each === "string" && each !== "")
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,0 +1,10 @@
+/** Ollama, where it runs. */
+import { definePlugin } from "graft"
+import type { DiscoveryState } from "../lib/discovery.ts"
+import { speakToLocal } from "../lib/local-server.ts"
+
+export default definePlugin<DiscoveryState>({
+  per: "location",
+  state: { version: 1, init: () => ({}) },
+  setup: (graft) => speakToLocal(graft, { id: "ollama", name: "Ollama", url: "http://127.0.0.1:11434", variable: "OLLAMA_HOST", list: async (connection, signal) => (await import("./list.ts")).list(connection, signal) }),
+})
