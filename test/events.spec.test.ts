@@ -5,7 +5,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createKernel, systemClock, type Clock, type EmbeddedKernel, type Graft } from "graft"
 import { describeEvents } from "../scripts/generate-events.ts"
@@ -106,7 +106,7 @@ beforeAll(async () => {
   loop = await openLoop()
   for (const directory of [join(project, ".git"), join(project, ".graft/plugins"), join(elsewhere, ".git"), join(home, "config")]) mkdirSync(directory, { recursive: true })
   cpSync(join(import.meta.dirname, "fixtures/ears.ts"), dropped("ears"))
-  writeFileSync(userConfig, json({ model: "loop/one", catalogue: { refresh: false }, providers: { loop: { url: loop.url } } }))
+  writeFileSync(userConfig, json({ model: "loop/one", catalogue: { refresh: false }, title: { auto: false }, providers: { loop: { url: loop.url } } }))
   for (const folder of ["plugins", "config"]) cpSync(join(import.meta.dirname, "..", folder), join(house, folder), { recursive: true })
   kernel = createKernel({
     roots: [{ dir: join(house, "plugins"), kind: "built-in" }, { dir: ".graft/plugins", kind: "project", per: "location", guarded: true }],
@@ -225,7 +225,7 @@ export default definePlugin((graft) => {
     const [there] = await exactly(["config"], ["config.changed"], () => graft.config.set("model", "loop/one", { layer: "project", location: project }))
     expect(there).toMatchObject({ location: project, payload: { paths: ["model"], location: project } })
     await exactly(["config"], ["config.warned"], () => graft.config.set("colour", "blue"))
-    await exactly(["config", "watch"], ["watch.changed", "config.changed"], () => writeFileSync(userConfig, json({ model: "loop/one", catalogue: { refresh: false }, providers: { loop: { url: loop.url } } })))
+    await exactly(["config", "watch"], ["watch.changed", "config.changed"], () => writeFileSync(userConfig, json({ model: "loop/one", catalogue: { refresh: false }, title: { auto: false }, providers: { loop: { url: loop.url } } })))
   })
 
   it("instructions", async () => {
@@ -235,6 +235,23 @@ export default definePlugin((graft) => {
     await exactly(["instruction"], ["instruction.updated"], () => (writeFileSync(agents, "Be briefer."), look()))
     await exactly(["instruction"], [], look)
     await exactly(["instruction"], ["instruction.removed"], () => (rmSync(agents), look()))
+  })
+
+  it("skills, commands and agents", async () => {
+    const sheets = { skill: join(project, ".graft/skills/tidy/SKILL.md"), command: join(project, ".graft/commands/tidy.md"), agent: join(project, ".graft/agents/tidy.md") }
+    for (const file of Object.values(sheets)) mkdirSync(dirname(file), { recursive: true })
+    for (const noun of ["skill", "command", "agent"] as const) {
+      const look = () => graft[noun].list()
+      const save = (text: string) => (writeFileSync(sheets[noun], `---\ndescription: tidy up\n---\n${text}`), look())
+      await exactly([noun], [`${noun}.added`], () => save("Fold the clothes."))
+      await exactly([noun], [`${noun}.updated`], () => save("Fold all clothes."))
+      await exactly([noun], [], look)
+      await exactly([noun], [`${noun}.removed`], () => (rmSync(sheets[noun]), look()))
+    }
+  })
+
+  it("a plan", async () => {
+    await exactly(["todo"], ["todo.updated"], () => say(`call todo {"todos":[{"text":"fold"}]}`))
   })
 
   it("tables", async () => {
@@ -253,7 +270,25 @@ export default definePlugin((graft) => {
     await exactly(["session", "eventlog"], ["session.updated", "eventlog.appended"], () => graft.session.update(session, { title: "Events" }))
     await exactly(["session", "eventlog"], [], () => graft.session.update(session, {}))
     await exactly(["session", "eventlog"], ["session.input.admitted", "eventlog.appended"], () => graft.session.prompt({ session, text: "later", id: "inp_1", resume: false }))
+    await exactly(["session", "eventlog"], ["session.input.delivery.changed", "eventlog.appended"], () => graft.session.deliver(session, "inp_1", "queue"))
     await exactly(["session", "eventlog"], ["session.input.cancelled", "eventlog.appended"], () => graft.session.cancel(session, "inp_1"))
+    await exactly(["session", "eventlog"], [], () => graft.session.deliver(session, "inp_1", "steer"))
+    await exactly(["session", "eventlog"], ["session.moved", "eventlog.appended"], () => graft.session.move(session, join(project, ".graft")))
+    await exactly(["session", "eventlog"], [], () => graft.session.move(session, join(project, ".graft")))
+  })
+
+  it("sessions that are taken back, forked and deleted", async () => {
+    const { session } = await say("hello")
+    await exactly(["session", "eventlog"], ["session.reverted", "eventlog.appended"], () => graft.session.revert(session))
+    await exactly(["session", "eventlog"], ["session.restored", "eventlog.appended"], () => graft.session.restore(session))
+    await exactly(["session", "eventlog"], ["session.created", "session.forked", "session.updated", "eventlog.appended"], () => graft.session.fork(session))
+    await exactly(["session", "eventlog"], ["session.deleted"], () => graft.session.remove(session))
+  })
+
+  it("a summary, as it is written", async () => {
+    const said = (id: string): Message => ({ id, session: "s", seq: 1, created: 1, role: "user", state: "settled", parts: [{ kind: "text", id: `${id}:0`, text: "words ".repeat(400) }] })
+    const work = { session: "s", directory: project, model: await graft.model.resolve("loop/one"), messages: [said("one"), { ...said("two"), role: "assistant" as const }], reason: "manual" as const, signal: new AbortController().signal }
+    await exactly(["session"], ["session.compaction.delta"], () => graft.compaction.fold(work))
   })
 
   it("questions", async () => {
@@ -263,6 +298,30 @@ export default definePlugin((graft) => {
       await exactly(["permission"], ["permission.replied"], async () => graft.permission.reply((await graft.permission.pending())[0]!.id, "deny"))
     })
     await exactly(["permission"], [], () => graft.permission.request(ask))
+  })
+
+  it("questions of the work", async () => {
+    await withPerson(async () => {
+      await exactly(["question"], ["question.asked"], () => void graft.question.ask({ text: "Which?" }))
+      await exactly(["question"], ["question.replied"], async () => graft.question.reply((await graft.question.pending())[0]!.id, ["this"]))
+    })
+    await exactly(["question"], [], () => graft.question.ask({ text: "Which?" }))
+  })
+
+  it("jobs, and commands that a person types", async () => {
+    const { id: session } = await graft.session.create({ directory: project, title: "Jobs" })
+    const open = (command: string) => graft.job.open(session, { spec: { kind: "shell", command, directory: project }, title: command, delivery: "inform" })
+    await exactly(["job"], ["job.opened", "job.started", "job.settled"], async () => graft.job.wait((await open("true")).id))
+    await exactly(["job"], ["job.opened", "job.started", "job.cancel.requested", "job.settled"], async () => graft.job.cancel((await open("sleep 60")).id))
+    await exactly(["shell"], ["shell.started", "shell.settled"], () => graft.job.shell(session, "true"))
+  })
+
+  it("MCP servers", async () => {
+    const server = { command: process.execPath, args: ["--no-warnings", join(import.meta.dirname, "fixtures/mcp-server.ts")] }
+    await graft.mcp.list()
+    await exactly(["mcp"], ["mcp.added", "mcp.updated"], () => graft.config.set("mcp.one", server))
+    await exactly(["mcp"], [], () => graft.config.set("mcp.one", server))
+    await exactly(["mcp"], ["mcp.removed"], () => graft.config.set("mcp", undefined))
   })
 
   it("the door", async () => {
@@ -314,6 +373,44 @@ describe("a session tells of", () => {
     expect((await say("then stop", { session })).state).toBe("done")
   })
 
+  it("a call that a person allowed", async () => {
+    const reply = kernel.on("permission.asked", ({ id }) => { setImmediate(() => void graft.permission.reply(id, "once")) })
+    await withPerson(async () => expect((await say(`call bash {"command":"touch made"}`)).state).toBe("done"))
+    reply()
+  })
+
+  it("what a dead process left: a request that may have been sent, and a call that only reads", async () => {
+    const leave = async (then: [string, object][]) => {
+      const { id: session } = await graft.session.create({ directory: project })
+      const { epoch } = await graft.eventlog.claim(session, "rt_dead")
+      const events: [string, object][] = [
+        ["session.claimed", { owner: "rt_dead", epoch }], ["activity.opened", { activity: "a1", ordinal: 1, by: "run", allowance: 25 }], ["activity.turn.started", { activity: "a1", turn: 1 }],
+        ["message.created", { message: "a1.1", role: "assistant", activity: "a1" }],
+        ["provider.attempt.prepared", { attempt: "a1.1.1", activity: "a1", turn: 1, n: 1, message: "a1.1", model: "loop/one", hash: "", class: "billing-only" }], ["provider.attempt.dispatched", { attempt: "a1.1.1" }], ...then,
+      ]
+      await graft.eventlog.append({ aggregate: session, epoch, actor: "runtime:rt_dead", location: project, events: events.map(([type, data]) => ({ type, data: data as never })) })
+      return session
+    }
+    const sent = await leave([])
+    const called = await leave([
+      ["provider.attempt.output", { attempt: "a1.1.1" }], ["tool.called", { message: "a1.1", call: "c1", name: "ls", input: "{}", recovery: "rerun" }], ["tool.started", { message: "a1.1", call: "c1" }],
+    ])
+    expect((await graft.runner.discover()).sort()).toEqual([sent, called].sort())
+    expect((await graft.session.wait(sent)).reason).toBe("needs-decision")
+    await graft.session.run(sent)
+    for (const session of [sent, called]) expect((await graft.session.wait(session)).state).toBe("done")
+  })
+
+  it("a conversation that is folded by hand, and one that is too short for it", async () => {
+    const { session } = await say("words ".repeat(20_000))
+    for (const text of ["more", "and more", "and more again"]) await say(text, { session })
+    await graft.session.compact(session)
+    await graft.session.wait(session)
+    const { id: short } = await graft.session.create({ directory: project })
+    await graft.session.compact(short)
+    expect((await graft.session.wait(short)).turns).toBe(0)
+  })
+
   it("a refusal of the provider", async () => {
     expect((await say("refuse")).state).toBe("failed")
   })
@@ -336,7 +433,7 @@ describe("in the whole run", () => {
     expect(wrong).toEqual([])
     const astray = told.filter(({ event, by, location, payload }) => by === "kernel@0" && nounOf(event) !== "location" && (payload as { realm: string }).realm !== (location ?? "root"))
     expect(astray).toEqual([])
-    expect(facts.length).toBe(75)
+    expect(facts.length).toBe(112)
   })
 
   it("each noun's facts were counted by somebody", () => {

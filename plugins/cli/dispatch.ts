@@ -53,7 +53,7 @@ async function dispatch(graft: Graft, argv: readonly string[], terminal: Termina
   if (name.startsWith("-")) throw new UsageError(`unknown option ${name}; options follow a command (graft run ${name} …)`)
   const command = find(commands.rows, name)
   if (asked.help) return await help(command, terminal)
-  const interactive = name === "chat"
+  const interactive = name === "chat" || (name === "resume" && terminal.interactive)
   // Who opens doors and eyes for a conversation has to be there to hear of it.
   if (interactive) await comeUp(graft)
   graft.emit("cli.started", { command: name, interactive })

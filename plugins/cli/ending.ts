@@ -9,12 +9,13 @@ export function summary({ usage, turns }: Ended, milliseconds: number): string {
 
 const PARKED: Readonly<Record<string, string>> = {
   "turn-limit": "it stopped at the turn limit",
-  "needs-decision": "an attempt of it may or may not have reached the provider",
-  "recovery-exhausted": "it was recovered too often",
+  loop: "it made the very same call in five turns, with the very same result",
+  "recovery-exhausted": "the process that ran it died four times",
 }
 
-/** `further`: how one goes on from here. */
-export function explain({ state, reason, code }: Ended, further: string): string {
+/** `further`: how one goes on from here; `again`: how what may have been sent is sent again. */
+export function explain({ state, reason, code }: Ended, further: string, again = "another run"): string {
+  if (reason === "needs-decision") return `the last request may have been sent before its process died: ${again} sends it again, and is paid for; a new prompt leaves it`
   if (state === "interrupted") return `interrupted${reason && reason !== "interrupted" ? `: ${reason}` : ""}; ${further}`
   if (state === "parked") return `${PARKED[reason ?? ""] ?? `stopped: ${reason ?? "without a reason"}`}; ${further}`
   return `failed: ${reason ?? "without a reason"}${code ? ` (${code})` : ""}`

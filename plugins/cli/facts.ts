@@ -43,7 +43,7 @@ export const say = (event: string, payload: unknown): string => {
 
 /** What nobody has words for, field by field; of a session's event, whose it is and what it says. */
 function fields(payload: Payload | undefined): string {
-  const { session, seq, created, data, ...rest } = payload ?? {}
+  const { session, seq, created: _created, data, ...rest } = payload ?? {}
   const said = Object.entries(seq === undefined ? { ...payload } : { ...(data as Payload), ...rest })
   const text = said.flatMap(([name, value]) => (value === undefined ? [] : `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)).join(" ")
   return oneLine(seq === undefined ? text : `${session} #${seq} ${text}`, 300)

@@ -1,7 +1,7 @@
 /** Waiting that ends at once when this generation of the plugin retires: the command is then entered again on the next one. */
 import { Moved, type Graft } from "graft"
 
-export function orMoved<T>(graft: Graft, work: Promise<T>): Promise<T> {
+export function orMoved<T>(graft: Pick<Graft, "retiring">, work: Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const moved = () => reject(new Moved())
     if (graft.retiring.aborted) moved()

@@ -1,8 +1,9 @@
 /** What a person is asked in a conversation, in words that hide nothing, and what the answers mean. */
 import type { PendingAsk, Reply } from "../permission/contract.ts"
+import type { PendingQuestion } from "../question/contract.ts"
 import type { TrustAnswer, TrustAsk } from "../trust/contract.ts"
 
-export type Question = { kind: "permission"; id: string; ask: PendingAsk } | { kind: "trust"; id: string; ask: TrustAsk }
+export type Question = { kind: "permission"; id: string; ask: PendingAsk } | { kind: "trust"; id: string; ask: TrustAsk } | { kind: "question"; id: string; ask: PendingQuestion }
 
 /** Files of a plugin that are named before the rest is only counted. */
 const MOST_FILES = 12
@@ -20,6 +21,12 @@ export function pose(question: Question): { text: string; prompt: string } {
     const text = `? ${action} needs your permission:\n${indent(resource || action)}\n${detail ? `${indent(detail)}\n` : ""}${why}`
     return { text, prompt: `(o)nce, ${rule ? `(a)lways "${visible(rule)}", ` : ""}(d)eny, then Enter: ` }
   }
+  if (question.kind === "question") {
+    const { text, choices, several } = question.ask
+    const listed = (choices ?? []).map(({ label, about }, index) => `  ${index + 1}  ${visible(label)}${about ? `: ${visible(about)}` : ""}\n`).join("")
+    const how = choices ? `${several ? "numbers, e.g. 1 3" : "a number"}, or your own words` : "your answer"
+    return { text: `? ${visible(text)}\n${listed}`, prompt: `${how} (- to leave it open), then Enter: ` }
+  }
   const { plugin, location, files } = question.ask
   const named = files.slice(0, MOST_FILES).map((file) => `  ${visible(file)}\n`).join("")
   const rest = files.length > MOST_FILES ? `  and ${files.length - MOST_FILES} more\n` : ""
@@ -33,6 +40,17 @@ const TRUST: Readonly<Record<string, TrustAnswer>> = { y: "content", yes: "conte
 export function readReply(question: Extract<Question, { kind: "permission" }>, line: string): Reply | undefined {
   const reply = REPLIES[line.trim().toLowerCase()]
   return reply === "always" && !question.ask.rule ? undefined : reply
+}
+
+/** What a line answers: numbers are the choices', "-" is no answer, anything else is the answer itself. Undefined where there is nothing, or no such choice. */
+export function readAnswer({ choices, several }: PendingQuestion, line: string): string[] | undefined {
+  const text = line.trim()
+  if (text === "") return undefined
+  if (text === "-") return []
+  if (!choices || !/^\d+([\s,]+\d+)*$/.test(text)) return [text]
+  const chosen = [...new Set(text.split(/[\s,]+/))].map((number) => choices[Number(number) - 1]?.label)
+  if (chosen.includes(undefined) || (chosen.length > 1 && !several)) return undefined
+  return chosen as string[]
 }
 
 export const readTrust = (line: string): TrustAnswer | undefined => TRUST[line.trim().toLowerCase()]

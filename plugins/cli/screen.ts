@@ -20,7 +20,7 @@ export interface Talk {
   /** None before the first prompt. */
   session?: string
   /** The model that was asked for; a session knows its own. */
-  model?: string
+  model?: string; agent?: string
   /** The last event of the session that was shown. */
   cursor: number
   /** When the work that goes on was asked for. */

@@ -3,8 +3,8 @@ import { UsageError } from "./arguments.ts"
 
 /** Milliseconds to the first byte, when stdin was not asked for by name. */
 const FIRST_BYTE = 3_000
-/** Bytes; more is a file, not a prompt. */
-const MOST = 10_485_760
+/** Bytes, as many as a session takes; more is a file, not a prompt. */
+const MOST = 1_048_576
 
 /** Undefined when nothing was written. `patient` waits for the first byte as long as it takes, or until the signal. */
 export async function readPrompt(input: NodeJS.ReadableStream, options: { patient: boolean; signal: AbortSignal; firstByte?: number }): Promise<string | undefined> {
@@ -25,10 +25,14 @@ export async function readPrompt(input: NodeJS.ReadableStream, options: { patien
       const chunk = typeof step.value === "string" ? Buffer.from(step.value) : step.value
       chunks.push(chunk)
       length += chunk.length
-      if (length > MOST) throw new UsageError(`stdin is longer than ${MOST} bytes: write it to a file and name the file in the prompt`)
+      if (length > MOST) throw new UsageError(`stdin is longer than ${MOST} bytes: write it to a file, and name the file in the prompt, or attach it with --file`)
     }
   } finally {
     clearTimeout(timer)
   }
-  return Buffer.concat(chunks).toString("utf8").trim() || undefined
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).trim() || undefined
+  } catch {
+    throw new UsageError("stdin is not text in UTF-8: convert it, or attach it with --file")
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { SessionFacts } from "../session/contract.ts"
 import type { Style } from "./contract.ts"
-import { duration, oneLine } from "./table.ts"
+import { count, duration, oneLine } from "./table.ts"
 
 export interface Piece { to: "out" | "err"; text: string; style?: Style }
 interface PartView { kind: "text" | "reasoning"; /** Characters shown, and characters that the log has. */ shown: number; logged: number; /** Deltas that came before the log knew the part. */ ahead: string; started: boolean }
@@ -95,10 +95,23 @@ const RENDER = {
     view.calls.delete(call)
     const what = `${known?.name ?? "tool"} ${title === undefined ? subject(known?.input ?? "") : oneLine(title, 80)}`.trimEnd()
     const time = milliseconds === undefined ? "" : ` (${duration(milliseconds)})`
-    if (outcome === "ok") return line(view, `✓ ${what}${time}`, "green")
+    if (outcome === "ok" || outcome === "backgrounded") return line(view, `✓ ${what}${time}`, "green")
     return line(view, `✗ ${what}: ${outcome}${time}${output && outcome !== "interrupted" ? `: ${oneLine(output, 120)}` : ""}`, outcome === "interrupted" ? "yellow" : "red")
   },
+  "job.opened": (view, { job, title }) => line(view, `… in the background, as ${job}: ${oneLine(title, 80)}`, "dim"),
+  // The first line says how it ended, and the rest is for the model.
+  "job.settled": (view, { outcome, summary }) => line(view, `${outcome === "succeeded" ? "✓" : "✗"} ${oneLine(summary.split("\n", 1)[0]!, 200)}`, outcome === "succeeded" ? "green" : outcome === "cancelled" ? "yellow" : "red"),
+  "shell.settled": (view, { ending, exit, output }) => [
+    ...endLine(view), ...(output ? [{ to: "out" as const, text: `${output.trimEnd()}\n` }] : []),
+    ...(exit ? line(view, `exit code ${exit}`, "red") : ending === "exit" ? [] : line(view, ending, "yellow")),
+  ],
   "provider.attempt.retry.scheduled": (view, { delay, n, error }) => line(view, `trying again in ${duration(delay)} (try ${n}): ${oneLine(error.message, 160)}`, "yellow"),
+  "activity.recovery.started": (view, { recoveries }) => line(view, `the process that ran this died; going on from where it was (${recoveries} of 3)`, "yellow"),
+  "provider.attempt.unknown": (view) => line(view, "nobody knows whether the last request was sent", "yellow"),
+  "tool.restarted": (view, { call }) => line(view, `… ${view.calls.get(call)?.name ?? "tool"}, again`, "dim"),
+  "session.compaction.started": (view, { why }) => line(view, `… folding the conversation: ${oneLine(why, 160)}`, "dim"),
+  "session.compaction.ended": (view, { before, after, method, note }) => line(view, `✓ folded: about ${count(before)} → ${count(after)} tokens, ${method === "model" ? "summarised" : "without a model"}${note === undefined ? "" : ` (${oneLine(note, 200)})`}`, "green"),
+  "session.compaction.failed": (view, { error }) => line(view, `not folded: ${oneLine(error.message, 200)}`, "yellow"),
   "activity.settled": (view, { note }) => (note ? line(view, oneLine(note, 200), "yellow") : []),
 } satisfies Render
 

@@ -6,7 +6,7 @@ import type { Append, Appended, Json, NewEvent, StoredEvent } from "./contract.t
 import { EventLogError, replicaOf, unknownAggregate } from "./errors.ts"
 import { cursorAt, idAt, newLog, placeOf } from "./identity.ts"
 import type { Projections } from "./projections.ts"
-import { ALLOCATE, INSERT } from "./tables.ts"
+import { ALLOCATE, CREATE, INSERT } from "./tables.ts"
 
 /** Characters of one event's data; more belongs into a blob. */
 const MOST = 16_777_216
@@ -15,7 +15,7 @@ export interface Written extends Appended { kind: string; events: StoredEvent[];
 export type Known = ReadonlyMap<string, number>
 
 /** Data as it will be stored. */
-export function textsOf({ aggregate, actor, create, events }: Append): string[] {
+export function textsOf({ aggregate, actor, create, events }: Pick<Append, "aggregate" | "actor" | "create" | "events">): string[] {
   const wrong = (what: string) => new EventLogError("eventlog.invalid", `an append to ${JSON.stringify(aggregate)}: ${what}`)
   if (!isText(aggregate) || !isText(actor) || (create !== undefined && !isText(create))) throw wrong(`"aggregate", "actor" and "create" are texts`)
   if (!Array.isArray(events)) throw wrong(`"events" is a list`)
@@ -31,7 +31,7 @@ export function textsOf({ aggregate, actor, create, events }: Append): string[] 
   })
 }
 
-const isText = (value: unknown): boolean => typeof value === "string" && value !== ""
+export const isText = (value: unknown): value is string => typeof value === "string" && value !== ""
 
 export function append(tx: Tx, batch: Append, texts: readonly string[], projections: Projections, known: Known): Written {
   const before = receiptOf(tx, batch) ?? twinOf(tx, batch, texts)
@@ -61,7 +61,7 @@ interface Allocated { key: number; seq: number; log: string; kind: string; epoch
 
 /** The one statement that gives places and checks the fence: there is nothing between the two to race with. */
 function allocate(tx: Tx, { aggregate, create, epoch, events }: Append, created: number): Allocated {
-  if (create !== undefined) tx.run("INSERT INTO aggregate (id, kind, log, created) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", [aggregate, create, newLog(), created])
+  if (create !== undefined) tx.run(CREATE, [aggregate, create, newLog(), created])
   const row = tx.get<Allocated>(ALLOCATE, [events.length, aggregate, epoch ?? null, epoch ?? null])
   if (!row) throw refusalOf(tx, aggregate, epoch!)
   const owners = row.kind === OWNED && epoch === undefined ? events.find(({ type }) => !COMMANDS.has(type)) : undefined
@@ -113,14 +113,14 @@ interface SameRow { id: string | null; type: string; version: number; causation:
 
 function isSame(tx: Tx, { key, log }: { key: number; log: string }, seq: number, { id, type, version = 1, causation, correlation }: NewEvent, text: string): boolean {
   const row = tx.get<SameRow>("SELECT e.id, t.text AS type, e.version, e.causation, e.correlation, e.data FROM event e JOIN name t ON t.key = e.type WHERE e.aggregate = ? AND e.seq = ?", [key, seq])
-  if (!row || (id !== undefined && id !== (row.id ?? idAt(log, seq)))) return false
+  if (!row || (id === undefined ? row.id !== null : id !== (row.id ?? idAt(log, seq)))) return false
   if (row.type !== type || row.version !== version || row.causation !== (causation ?? null) || row.correlation !== (correlation ?? null)) return false
   return row.data === text || isDeepStrictEqual(JSON.parse(row.data), JSON.parse(text))
 }
 
 const repeated = (log: string, kind: string, first: number, last: number): Written => ({ first, last, cursor: cursorAt(log, last), repeated: true, kind, events: [], named: new Map() })
 
-function nameIn(tx: Tx, name: string, named: Map<string, number>): number {
+export function nameIn(tx: Tx, name: string, named: Map<string, number>): number {
   const row = tx.get<{ key: number }>("SELECT key FROM name WHERE text = ?", [name]) ?? tx.get<{ key: number }>("INSERT INTO name (text) VALUES (?) RETURNING key", [name])
   named.set(name, row!.key)
   return row!.key

@@ -4,15 +4,17 @@
  */
 import type { Store } from "../store/contract.ts"
 import { append, textsOf } from "./append.ts"
-import type { Append, Appended } from "./contract.ts"
+import type { Append, Appended, Replicated } from "./contract.ts"
 import type { Projections } from "./projections.ts"
+import type { Reader } from "./reader.ts"
+import { replicate } from "./replica.ts"
 import type { Teller } from "./teller.ts"
 
 /** Names whose numbers are remembered, and owners whose refusal is. */
 const MOST_NAMES = 2_000
 const MOST_OWNERS = 256
 
-export interface Around { store: Store; projections: Projections; teller: Teller; /** Wakes those who wait for events of an aggregate. */ ring(aggregate: string): void }
+export interface Around { store: Store; projections: Projections; reader: Reader; teller: Teller; /** Wakes those who wait for events of an aggregate. */ ring(aggregate: string): void }
 
 export class Appender {
   readonly #around: Around
@@ -20,6 +22,8 @@ export class Appender {
   /** Owner (aggregate and epoch) → why its append was refused, and the last one it had made by then. */
   readonly #refused = new Map<string, { error: unknown; until: number }>()
   #tickets = 0
+  /** Appends that wait for the read models: who comes later goes on after them. */
+  #waiting = 0
 
   constructor(around: Around) { this.#around = around }
 
@@ -30,7 +34,10 @@ export class Appender {
     const owner = epoch === undefined ? undefined : `${epoch} ${aggregate}`
     const ticket = ++this.#tickets
     try {
-      await projections.ready(batch.events)
+      if (this.#waiting > 0 || !projections.isReady(batch.events)) {
+        this.#waiting++
+        try { await projections.ready(batch.events) } finally { this.#waiting-- }
+      }
       const { kind, events, named, ...appended } = await store.write((tx) => {
         this.#pass(owner, ticket)
         try {
@@ -48,6 +55,17 @@ export class Appender {
     } catch (error) {
       throw this.#refuse(owner, error)
     }
+  }
+
+  /** Events of another log: followers are woken, and nobody is told, because nothing happened now. */
+  async replicate(aggregate: string, owner: string, events: readonly Replicated[]): Promise<{ head: number }> {
+    const { store, projections, reader, ring } = this.#around
+    const texts = textsOf({ aggregate, actor: owner, events })
+    await projections.ready(events)
+    const { head, added, named } = await store.write((tx) => replicate(tx, { aggregate, owner, events, texts, known: this.#names }, projections, reader))
+    this.#learn(named)
+    if (added > 0) ring(aggregate)
+    return { head }
   }
 
   /** What an owner does next rests on what it did before: after one refusal it has to look again. */

@@ -35,21 +35,27 @@ export interface Projection {
   tables: readonly string[]
   /** Pure: reads nothing, gives the writes. */
   project(event: StoredEvent): readonly Statement[]
+  /** Pure: what takes an aggregate's rows away, when all of it is removed. Without it a removal costs a rebuild. */
+  forget?(aggregate: string): readonly Statement[]
 }
+
+/** An event of another log, as it is there. Without an `id` its place is its id; `position` is this log's own to give. */
+export type Replicated = Omit<StoredEvent, "id" | "position"> & { id?: string; position?: number }
 
 /** How data of version `from` reads in the next version. Pure. Applied whenever an event is read or projected again; types that nobody knows pass as they are. */
 export interface Upcast { type: string; from: number; upcast(data: Json): Json }
 
 /**
  * Errors carry `code`: `eventlog.fenced` (another owner took over, or there was no epoch where one is needed),
- * `eventlog.owned`, `eventlog.replica`, `eventlog.divergent`, `eventlog.conflict`, `eventlog.unknown` (no such aggregate or
- * projection), `eventlog.cursor` (other log, or ahead of head), `eventlog.invalid`, `eventlog.projection` and
- * `eventlog.upcast` (one threw); and those of the store.
+ * `eventlog.owned`, `eventlog.replica` (only its keeper writes to it), `eventlog.divergent`, `eventlog.gap` (events are
+ * missing in between), `eventlog.conflict`, `eventlog.unknown` (no such aggregate or projection), `eventlog.cursor` (other
+ * log, or ahead of head), `eventlog.invalid`, `eventlog.projection` and `eventlog.upcast` (one threw), `eventlog.corrupt`
+ * (an event cannot be read; its `seq` says which); and those of the store.
  */
 export interface EventLog {
   /** When one of an owner's appends is refused, those that it had already made after it are refused with the same error. */
   append(batch: Append): Promise<Appended>
-  /** `after` is an exclusive cursor `logId:seq` (or a bare seq); default the start; `limit` default 512, at most 4,096. */
+  /** `after` is an exclusive cursor `logId:seq` (or a bare seq); default the start; `limit` default 512, at most 4,096. A page ends before an event that cannot be read; one that would begin with it is refused. */
   read(query: { aggregate: string; after?: string | number; limit?: number; types?: readonly string[] }): Promise<Page>
   head(aggregate: string): Promise<{ seq: number; cursor: string; epoch: number } | undefined>
   /** History, then what comes. Ends with `Moved` when the log's plugin is reloaded: go on from your cursor. */
@@ -59,8 +65,16 @@ export interface EventLog {
   release(aggregate: string, epoch: number): Promise<void>
   /** This process's owner id; it dies with the process, and others can see that. */
   runtime(): Promise<string>
-  /** Empties a projection's tables and replays every event through it. */
-  rebuild(projection: string): Promise<{ events: number }>
+  /** Empties a projection's tables and replays every event through it. `damaged`: aggregates that end, for it, before an event that cannot be read. */
+  rebuild(projection: string): Promise<{ events: number; damaged: string[] }>
+  /** Takes an aggregate as a replica, made with `create` where it is missing: until it is released only `owner` adds to it, by `replicate`. Excludes execution, both ways (`eventlog.owned`, `eventlog.replica`). */
+  claimReplay(aggregate: string, owner: string, create?: { kind: string; logId: string }): Promise<void>
+  /** Verbatim, all or none. What is there is compared (`eventlog.divergent`), a hole is `eventlog.gap`. Read models take part; followers get the events, nobody else is told. */
+  replicate(aggregate: string, owner: string, events: readonly Replicated[]): Promise<{ head: number }>
+  /** From here on it is an aggregate like others. */
+  releaseReplay(aggregate: string, owner: string): Promise<void>
+  /** All of it: events, receipts, rows of read models. Refused while another process works on it (`eventlog.owned`); who follows it gets `eventlog.unknown`. Its blobs stay until they are pruned. */
+  remove(aggregate: string): Promise<void>
 }
 
 declare module "graft" {

@@ -22,7 +22,7 @@ export default definePlugin({
     const tails = new Tails(graft, reader)
     const { runtime, ring } = await share(graft, (aggregate) => tails.ring(aggregate))
     const claims = new Claims(graft, runtime, tables)
-    const appender = new Appender({ store, projections, teller: new Teller(graft), ring })
+    const appender = new Appender({ store, projections, reader, teller: new Teller(graft), ring })
 
     graft.onCommit(() => projections.changed())
     graft.all("projection").onChange(() => projections.changed())
@@ -35,6 +35,14 @@ export default definePlugin({
       release: (aggregate, epoch) => claims.release(aggregate, epoch),
       runtime: async () => runtime,
       rebuild: (projection) => projections.rebuild(projection),
+      claimReplay: (aggregate, owner, create) => claims.claimReplay(aggregate, owner, create),
+      replicate: (aggregate, owner, events) => appender.replicate(aggregate, owner, events),
+      releaseReplay: (aggregate, owner) => claims.releaseReplay(aggregate, owner),
+      async remove(aggregate) {
+        await projections.ready([])
+        await claims.remove(aggregate, (tx) => projections.forget(tx, aggregate))
+        ring(aggregate)
+      },
     })
   },
 })

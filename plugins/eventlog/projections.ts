@@ -7,10 +7,12 @@ import type { Board } from "graft"
 import type { Store, Tx } from "../store/contract.ts"
 import type { Projection, StoredEvent } from "./contract.ts"
 import { EventLogError } from "./errors.ts"
-import type { EventRow, Reader } from "./reader.ts"
+import type { HistoryRow, Reader } from "./reader.ts"
 import { CURRENT, HISTORY } from "./tables.ts"
 
 const PAGE = 256
+/** Where a projection begins that has to empty its tables first. */
+const ANEW = 0
 /** The owner of the log's own tables. */
 const RESERVED = "eventlog"
 
@@ -21,6 +23,8 @@ export class Projections {
   readonly #tables: () => Promise<void>
   #items: readonly Projection[] = []
   #made: Promise<void> | undefined
+  /** The items whose tables are there. */
+  #madeOf: readonly Projection[] | undefined
   #current: readonly Projection[] = []
   /** What the database holds for current when nothing is to be done about it. */
   #settled: string | undefined
@@ -37,6 +41,14 @@ export class Projections {
   changed(): void {
     for (const { id, migrations } of this.#board) if (id !== RESERVED) void this.#store.prepare(id, migrations).catch(() => {})
     if (this.#made) void this.ready([]).catch(() => {})
+  }
+
+  /** Nothing has to be waited for: what `ready` would find, it has found. */
+  isReady(events: readonly { type: string }[]): boolean {
+    if (this.#madeOf !== this.#items || this.#failed.size > 0 && [...this.#failed.keys()].some((item) => concerns(item, events))) return false
+    let i = 0
+    for (const item of this.#board) if (item !== this.#items[i++]) return false
+    return i === this.#items.length
   }
 
   /** The log has its tables, and all projections that are there now have theirs. Those who wait go on in their order. */
@@ -73,6 +85,7 @@ export class Projections {
     for (const [item, error] of failed) this.#failed.set(item, error)
     this.#current = distinct.filter((item) => !failed.has(item))
     this.#settled = undefined
+    this.#madeOf = items
   }
 
   /** Before an append: those of others fall behind, and ours that it concerns catch up. `current` is what the database holds for current, by name. */
@@ -95,14 +108,21 @@ export class Projections {
     for (const item of this.#current) if (item.types.includes(event.type)) apply(tx, item, event)
   }
 
-  async rebuild(id: string): Promise<{ events: number }> {
+  async rebuild(id: string): Promise<{ events: number; damaged: string[] }> {
     const item = this.#board.get(id)
     if (!item) throw new EventLogError("eventlog.unknown", `there is no projection "${id}"; there are: ${[...this.#board].map((each) => each.id).join(", ")}`)
     await this.ready(item.types.map((type) => ({ type })))
-    return this.#store.write((tx) => {
-      for (const table of item.tables.toReversed()) tx.run(`DELETE FROM "${table.replaceAll('"', '""')}"`)
-      return { events: this.#catchUp(tx, item, 1) }
-    })
+    return this.#store.write((tx) => this.#catchUp(tx, item, ANEW))
+  }
+
+  /** The events of an aggregate are gone: so are its rows, as if it had never been. One that is away begins anew when it is back. */
+  forget(tx: Tx, aggregate: string): void {
+    for (const { id } of tx.all<{ id: string }>("SELECT id FROM projection")) {
+      const item = this.#current.find((each) => each.id === id)
+      if (!item) tx.run("UPDATE projection SET behind = ? WHERE id = ?", [ANEW, id])
+      else if (item.forget) for (const statement of item.forget(aggregate)) tx.apply(statement)
+      else this.#catchUp(tx, item, ANEW)
+    }
   }
 
   async #isBehind(id: string): Promise<boolean> {
@@ -116,17 +136,35 @@ export class Projections {
     return row ? (row.behind ?? Number.MAX_SAFE_INTEGER) : 1
   }
 
-  #catchUp(tx: Tx, item: Projection, from: number): number {
+  /** One damaged session is no reason to do without the others: for this read model it ends before the damage. */
+  #catchUp(tx: Tx, item: Projection, from: number): { events: number; damaged: string[] } {
     let events = 0
+    const damaged = new Set<string>()
+    const reading = this.#reader.reading(tx)
+    if (from === ANEW) for (const table of item.tables.toReversed()) tx.run(`DELETE FROM "${table.replaceAll('"', '""')}"`)
     for (let next = from; ; ) {
-      const rows = tx.all<EventRow & { aggregate: string; log: string }>(HISTORY, [next, JSON.stringify(item.types), PAGE])
-      for (const event of this.#reader.events(rows)) apply(tx, item, event)
+      const rows = tx.all<HistoryRow>(HISTORY, [next, JSON.stringify(item.types), PAGE])
+      const read = reading(rows)
+      for (const row of rows) {
+        const event = damaged.has(row.aggregate) ? undefined : readable(read, row)
+        if (!event) damaged.add(row.aggregate)
+        else apply(tx, item, event)
+      }
       events += rows.length
       if (rows.length < PAGE) break
       next = rows.at(-1)!.position + 1
     }
     tx.run("INSERT INTO projection (id, behind) VALUES (?, NULL) ON CONFLICT (id) DO UPDATE SET behind = NULL", [item.id])
-    return events
+    return { events, damaged: [...damaged] }
+  }
+}
+
+function readable(read: (row: HistoryRow) => StoredEvent, row: HistoryRow): StoredEvent | undefined {
+  try {
+    return read(row)
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "eventlog.corrupt") return undefined
+    throw error
   }
 }
 

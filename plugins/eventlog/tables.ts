@@ -51,11 +51,13 @@ export const CURRENT = "(SELECT coalesce(group_concat(id, ' '), '') FROM project
 export const ALLOCATE = `UPDATE aggregate SET seq = seq + ? WHERE id = ? AND replay_owner IS NULL AND (? IS NULL OR epoch = ?) RETURNING key, seq, log, kind, epoch, ${CURRENT} AS current`
 export const INSERT = "INSERT INTO event (aggregate, seq, type, version, epoch, actor, created, id, causation, correlation, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 export const CLAIM = "UPDATE aggregate SET epoch = epoch + 1, owner = ? WHERE id = ? AND replay_owner IS NULL AND (owner IS NULL OR owner = ? OR owner = ?) RETURNING epoch"
+/** As the claim: `coalesce(owner, replay_owner)` is who was seen to hold it. Whom it is taken from can never append again. */
+export const CLAIM_REPLAY = "UPDATE aggregate SET replay_owner = ?, epoch = epoch + (owner IS NOT NULL), owner = NULL WHERE id = ? AND log = coalesce(?, log) AND coalesce(owner, replay_owner) IS ? RETURNING key"
+export const CREATE = "INSERT INTO aggregate (id, kind, log, created) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
-const EVENT = `SELECT e.seq, e.position, e.id, t.text AS type, e.version, e.epoch, a.text AS actor, e.created, e.causation, e.correlation, e.data
-  FROM event e JOIN name t ON t.key = e.type JOIN name a ON a.key = e.actor`
+const EVENT = "SELECT e.seq, e.position, e.id, e.type, e.version, e.epoch, e.actor, e.created, e.causation, e.correlation, e.data FROM event e"
+const OF_TYPES = "e.type IN (SELECT key FROM name WHERE text IN (SELECT value FROM json_each(?)))"
 export const PAGE = `${EVENT} WHERE e.aggregate = ? AND e.seq > ? AND e.seq <= ? ORDER BY e.seq LIMIT ?`
-export const PAGE_OF_TYPES = `${EVENT} WHERE e.aggregate = ? AND e.seq > ? AND e.seq <= ? AND t.text IN (SELECT value FROM json_each(?)) ORDER BY e.seq LIMIT ?`
+export const PAGE_OF_TYPES = `${EVENT} WHERE e.aggregate = ? AND e.seq > ? AND e.seq <= ? AND ${OF_TYPES} ORDER BY e.seq LIMIT ?`
 /** Of every aggregate, in the order of their commits. */
-export const HISTORY = `${EVENT.replace("SELECT", "SELECT g.id AS aggregate, g.log,")} JOIN aggregate g ON g.key = e.aggregate
-  WHERE e.position >= ? AND t.text IN (SELECT value FROM json_each(?)) ORDER BY e.position LIMIT ?`
+export const HISTORY = `${EVENT.replace("SELECT", "SELECT g.id AS aggregate, g.log,")} JOIN aggregate g ON g.key = e.aggregate WHERE e.position >= ? AND ${OF_TYPES} ORDER BY e.position LIMIT ?`

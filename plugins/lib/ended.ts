@@ -8,7 +8,7 @@ export function endedOf(session: string, standing: Standing | undefined, usage: 
 }
 
 function howEnded({ state, outcome, reason, rule, error }: Standing): Pick<Ended, "state" | "reason" | "code" | "rule"> {
-  if (state === "interrupted") return { state: "interrupted", ...(reason && { reason }) }
+  if (state === "interrupted" || state === "abandoned") return { state: "interrupted", ...(reason && { reason }) }
   if (state === "parked") return { state: reason === "blocked" ? "blocked" : "parked", ...(reason && { reason }), ...(rule && { rule }) }
   if (outcome !== "failed") return { state: "done", ...(reason && { reason }) }
   return { state: "failed", ...(error && { code: error.code, reason: error.message }) }

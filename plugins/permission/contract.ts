@@ -9,11 +9,21 @@ export type Reply = "once" | "always" | "deny"
 /** `unanswered`: nobody is there who could answer. */
 export type Answer = { allowed: true; verdict: Verdict } | { allowed: false; verdict: Verdict; because: "denied" | "unanswered" | "interrupted" }
 
+export interface Wait {
+  signal?: AbortSignal
+  /** Awaited before a person is asked. */
+  waiting?(ask: PendingAsk): void | Promise<void>
+  /** Awaited once that person has answered, before it counts. */
+  replied?(id: string, reply: Reply): void | Promise<void>
+  /** The answer to this very question, where it was given before: the same question of the same call has the same id, also after a restart. */
+  known?(id: string): Reply | undefined
+}
+
 /** Rules are `action[:pattern]`, `*` any text; deny beats all; then the nearest layer that matches: flag, env, saved, project, user, default. Errors: `permission.unknown` (no such question is open), `permission.reply` (no answer). */
 export interface Permission {
   evaluate(ask: PermissionAsk): Promise<Verdict>
   /** Evaluates; where the verdict is `ask` and a face that answers is there, waits for that person. */
-  request(ask: PermissionAsk, wait?: { signal?: AbortSignal; /** Told once a person was asked. */ waiting?(ask: PendingAsk): void | Promise<void> }): Promise<Answer>
+  request(ask: PermissionAsk, wait?: Wait): Promise<Answer>
   pending(): Promise<PendingAsk[]>
   reply(id: string, reply: Reply): Promise<void>
   rules(): Promise<{ effect: "allow" | "ask" | "deny"; rule: string; source: string }[]>

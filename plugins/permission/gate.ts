@@ -9,6 +9,8 @@ import { resolved } from "./places.ts"
 import { defaultRules, parseRule, type Effect, type Rule, type RuleLayer } from "./rules.ts"
 import type { SavedAnswers } from "./saved.ts"
 
+const answerOf = (reply: Reply, verdict: Verdict): Answer => (reply === "deny" ? { allowed: false, verdict, because: "denied" } : { allowed: true, verdict })
+
 /** `permission.unknown`: no such ask is open. `permission.reply`: that is no answer. */
 export class PermissionError extends Error {
   readonly code: "permission.unknown" | "permission.reply"
@@ -69,6 +71,8 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
     async request(ask, wait): Promise<Answer> {
       const verdict = await evaluate(ask)
       const id = askId(ask)
+      const known = verdict.effect === "ask" ? wait?.known?.(id) : undefined
+      if (known) return answerOf(known, verdict)
       if (verdict.effect !== "ask" || !someoneAnswers()) {
         asks.drop(id)
         if (verdict.effect === "allow") return { allowed: true, verdict }
@@ -76,13 +80,19 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
       }
       const pending: PendingAsk = { ...ask, rule: ask.rule ?? verdict.suggest, id, location, verdict, since: Date.now() }
       if (asks.open(pending)) {
+        try {
+          await wait?.waiting?.(pending)
+        } catch (error) {
+          asks.drop(id)
+          throw error
+        }
         graft.emit("permission.asked", pending)
-        await wait?.waiting?.(pending)
       }
       const end: End = await asks.wait(id, wait?.signal)
       if (end === "interrupted") graft.emit("permission.replied", { id, reply: "interrupted", session: ask.session })
-      if (end === "once" || end === "always") return { allowed: true, verdict }
-      return { allowed: false, verdict, because: end === "deny" ? "denied" : end }
+      if (end === "interrupted" || end === "unanswered") return { allowed: false, verdict, because: end }
+      await wait?.replied?.(id, end)
+      return answerOf(end, verdict)
     },
     async pending() { return asks.list() },
     async reply(id, reply) {

@@ -5,7 +5,9 @@
  */
 import { messageOf, Moved, type Graft } from "graft"
 import { endedOf, noUsage } from "../lib/ended.ts"
+import type { StoredEvent } from "../eventlog/contract.ts"
 import type { Ended } from "../session/contract.ts"
+import type { Seen } from "./attached.ts"
 import { drain } from "./drain.ts"
 import { Ledger } from "./ledger.ts"
 import type { Runner } from "./contract.ts"
@@ -18,23 +20,28 @@ export interface Seat {
   bell: boolean
   wanted: { force: boolean; turning: boolean }
   interrupt: Interrupt
-  /** Settles once the claim is had, or refused. */
+  /** Settles once the claim is had and what a dead owner left is decided, or refused. */
   claimed: PromiseWithResolvers<void>
   /** Undefined: another process has the session. */
   end: PromiseWithResolvers<Ended | undefined>
 }
 interface Interrupt { controller: AbortController; done: PromiseWithResolvers<void> }
 export type Seats = Map<string, Seat>
+/** `seq`: up to here all events are in it; of those after it, what was written under `epoch`. */
+interface Known { state: State; seq: number; epoch: number }
 
 /** Conversations kept in memory between drains. */
 const MOST_KEPT = 8
+/** Milliseconds; what hangs while it comes up is not waited for longer. */
+const PATIENCE = 10_000
 /** Refusals by the log that are met by reading again (an input taken back in between), in a row. */
 const MOST_CONFLICTS = 3
 
-export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt(): Promise<void> } {
+export function makeCoordinator(graft: Graft, seats: Seats, project: { up: boolean }): Runner & { adopt(): Promise<void> } {
   const location = graft.location!
   const contexts = new Set<string>()
-  const kept = new Map<string, { state: State; epoch: number }>()
+  const seen: Seen = new Map()
+  const kept = new Map<string, Known>()
 
   function start(session: string, { force = false, interrupt }: { force?: boolean; interrupt?: string } = {}): Seat {
     // A call that entered here while the next generation took over is made again there.
@@ -52,17 +59,25 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
     return seat
   }
 
+  /** The first request of a project waits for those that come up beside this plugin: its tools, its instructions. */
+  async function comeUp(): Promise<void> {
+    if (!project.up) await graft.kernel.settled(PATIENCE).catch(() => {})
+    project.up = true
+  }
+
   /** From the first knock to idleness, or to the hand-over. However it ends, the seat is free and nobody waits at it. */
   async function sit(id: string, seat: Seat): Promise<void> {
     let ended: Ended | undefined
     try {
       using _open = await graft.at(location)
+      await comeUp()
       let more = true
       for (let conflicts = 0; more; more = await goesOn(id, seat)) {
         try {
           const { outcome, standing } = await once(id, seat)
           ended = standing
           if (outcome === "handed") return await hand(id, seat)
+          if (outcome === "moved") return await moveOn(id, seat)
           if (outcome === "interrupted") {
             seat.interrupt.done.resolve()
             seat.interrupt = uninterrupted()
@@ -103,39 +118,40 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
     if (!session) throw Object.assign(new Error(`there is no session "${id}"`), { code: "session.unknown" })
     const owner = await graft.eventlog.runtime()
     const { epoch } = await graft.eventlog.claim(id, owner)
-    seat.claimed.resolve()
-    const state = await load(id, epoch)
-    const ledger = new Ledger(graft.eventlog, { session: id, location, owner, epoch }, state)
+    const { state, seq } = await load(id)
+    const ledger = new Ledger(graft.eventlog, { session: id, location, owner, epoch }, state, seq)
     ledger.tell("session.claimed", { owner, epoch })
     const outcome = await drain({
-      graft, session, ledger, contexts, chance: Math.random, wanted: seat.wanted, interrupt: seat.interrupt.controller.signal,
+      graft, session, ledger, decided: () => seat.claimed.resolve(), contexts, seen, chance: Math.random, wanted: seat.wanted, interrupt: seat.interrupt.controller.signal,
       stop: AbortSignal.any([seat.interrupt.controller.signal, ledger.lost, graft.signal]),
     })
+    seat.claimed.resolve()
     await ledger.commit()
     if (outcome !== "handed") await graft.eventlog.release(id, epoch)
-    keep(id, state, epoch)
+    keep(id, { state, seq: ledger.seen, epoch })
     const { activity } = state
     const standing = activity && { ...activity, ...(activity.blocked !== undefined && { rule: activity.blocked }) }
     return { outcome, standing: endedOf(id, standing, activity?.usage ?? noUsage(), activity?.turns ?? 0) }
   }
 
-  /** The conversation as of this claim. When nobody held the session in between, what is in memory is still true. */
-  async function load(id: string, epoch: number): Promise<State> {
+  /** The conversation as of this claim: what is known already, and what others have said since. */
+  async function load(id: string): Promise<Omit<Known, "epoch">> {
     const known = kept.get(id)
     kept.delete(id)
-    if (known && known.epoch + 1 === epoch) return known.state
-    const state = emptyState(id)
-    for (let after = 0, head = Infinity; after < head; ) {
-      const page = await graft.eventlog.read({ aggregate: id, after, limit: 4_096 })
-      for (const event of page.events) evolve(state, event)
+    const state = known?.state ?? emptyState(id)
+    const told = (event: StoredEvent) => event.epoch === known?.epoch && (event.actor.startsWith("runtime:") || isTakenIn(state, event))
+    let seq = known?.seq ?? 0
+    for (let head = Infinity; seq < head; ) {
+      const page = await graft.eventlog.read({ aggregate: id, after: seq, limit: 4_096 })
+      for (const event of page.events) if (!told(event)) evolve(state, event)
       head = page.head
-      after = page.events.at(-1)?.seq ?? head
+      seq = page.events.at(-1)?.seq ?? head
     }
-    return state
+    return { state, seq }
   }
 
-  function keep(id: string, state: State, epoch: number): void {
-    kept.set(id, { state, epoch })
+  function keep(id: string, known: Known): void {
+    kept.set(id, known)
     for (const [oldest] of kept) if (kept.size > MOST_KEPT) kept.delete(oldest)
   }
 
@@ -145,11 +161,19 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
     await graft.runner.wake(id).catch((error: unknown) => graft.log.warn(`session ${id} waits for a runner:`, error))
   }
 
-  async function isEligible(id: string): Promise<boolean> {
-    if ((await graft.session.inbox(id)).some((input) => input.resume)) return true
-    return (await unfinished()).includes(id)
+  /** The runner of the project in which it works now goes on with it, under its own seat. */
+  async function moveOn(id: string, seat: Seat): Promise<void> {
+    const { location: there } = (await graft.session.get(id))!
+    kept.delete(id)
+    if (seats.get(id) === seat) seats.delete(id)
+    using project = await graft.at(there)
+    await project.runner.wake(id)
+    seat.claimed.resolve()
+    seat.interrupt.done.resolve()
+    seat.end.resolve(await project.runner.ended(id))
   }
 
+  const isEligible = (id: string): Promise<boolean> => graft.session.busy(id)
   const unfinished = async (): Promise<string[]> => graft.session.unfinished(location, await graft.eventlog.runtime())
 
   /** A wait that this generation does not outlive: it is made again on the next one. */
@@ -200,6 +224,14 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
 
     active: async () => [...seats.keys()],
 
+    request: async (session, attempt) => (await import("./past.ts")).pastRequest(graft, session, attempt),
+
+    async discover() {
+      const found = (await graft.session.open(location)).filter((id) => !seats.has(id))
+      const claimed = await Promise.all(found.map((id) => start(id).claimed.promise.then(() => id, () => undefined)))
+      return claimed.filter((id) => id !== undefined)
+    },
+
     /** What an earlier generation of this process left between two turns. */
     async adopt() {
       for (const id of await unfinished()) if (seats.get(id)?.phase !== "draining") start(id)
@@ -207,5 +239,9 @@ export function makeCoordinator(graft: Graft, seats: Seats): Runner & { adopt():
   }
 }
 
+const isTakenIn = ({ transcript, taken }: State, { type, data }: StoredEvent): boolean => {
+  const { input } = data as { input?: string }
+  return type === "session.input.admitted" && (transcript.byId.has(input!) || taken.has(input!))
+}
 const uninterrupted = (): Interrupt => ({ controller: new AbortController(), done: Promise.withResolvers() })
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code

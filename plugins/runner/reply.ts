@@ -3,8 +3,9 @@
  * second), and summed up at the end. It knows nothing of retries and runs no tool.
  */
 import { createHash, type Hash } from "node:crypto"
-import type { LanguageModelV4StreamPart, LanguageModelV4Usage } from "@ai-sdk/provider"
+import type { LanguageModelV4StreamPart } from "@ai-sdk/provider"
 import type { Graft } from "graft"
+import { usageOf } from "../lib/usage.ts"
 import type { Cost } from "../model/contract.ts"
 import type { Usage } from "../session/contract.ts"
 import type { Ledger } from "./ledger.ts"
@@ -184,15 +185,4 @@ export class Reply {
     this.#of.ledger.tell("message.part.appended", { message: this.#of.message, part: open.id, text: open.buffer })
     open.buffer = ""
   }
-}
-
-/** Tokens as the provider counted them, and dollars where the model's prices are known. */
-export function usageOf({ inputTokens, outputTokens }: LanguageModelV4Usage, cost?: Cost): Usage {
-  const [cacheRead, cacheWrite] = [inputTokens.cacheRead ?? 0, inputTokens.cacheWrite ?? 0]
-  const input = inputTokens.total ?? (inputTokens.noCache ?? 0) + cacheRead + cacheWrite
-  const output = outputTokens.total ?? (outputTokens.text ?? 0) + (outputTokens.reasoning ?? 0)
-  const usage: Usage = { input, output, reasoning: outputTokens.reasoning ?? 0, cacheRead, cacheWrite }
-  if (cost?.input === undefined || cost.output === undefined) return usage
-  const fresh = inputTokens.noCache ?? Math.max(0, input - cacheRead - cacheWrite)
-  return { ...usage, cost: (fresh * cost.input + output * cost.output + cacheRead * (cost.cacheRead ?? cost.input) + cacheWrite * (cost.cacheWrite ?? cost.input)) / 1e6 }
 }

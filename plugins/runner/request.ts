@@ -4,7 +4,7 @@
  * use has exactly one result, whatever the history went through (S14); and what some provider refuses to read again, text
  * of nothing but space and half characters, is not in it.
  */
-import type { LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4TextPart, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
+import type { LanguageModelV4FilePart, LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4TextPart, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
 import type { Message, Part } from "../session/contract.ts"
 
 type Call = Extract<Part, { kind: "tool" }>
@@ -13,24 +13,34 @@ type AssistantContent = Extract<LanguageModelV4Message, { role: "assistant" }>["
 /** Outcomes whose output the model should read as an error. */
 const ERRORS = new Set<unknown>(["error", "denied", "blocked", "invalid", "unknown-tool", "interrupted", "unknown", "not-started"])
 
-/** What a settled message became. Built once: the hooks' drafts freeze it, so it can be shared from turn to turn. */
-const built = new WeakMap<Message, LanguageModelV4Message[]>()
+/** What attachments are to a model, by their blob; `sight` names what that depends on. */
+export interface Attached { sight: string; parts: ReadonlyMap<string, UserPart> }
+type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
+const NONE: Attached = { sight: "", parts: new Map() }
 
-export function promptOf(messages: readonly Message[]): LanguageModelV4Prompt {
+/** What a settled message became. Built once: the hooks' drafts freeze it, so it can be shared from turn to turn. */
+const built = new WeakMap<Message, { sight: string; made: LanguageModelV4Message[] }>()
+
+export function promptOf(messages: readonly Message[], attached: Attached = NONE): LanguageModelV4Prompt {
   return messages.flatMap((message) => {
+    const sight = message.parts.some(({ kind }) => kind === "file") ? attached.sight : ""
     const known = built.get(message)
-    if (known) return known
-    const made = messageOf(message)
-    if (message.state === "settled" && callsOf(message).every((call) => call.state === "settled")) built.set(message, made)
+    if (known?.sight === sight) return known.made
+    const made = messageOf(message, attached)
+    if (message.state === "settled" && callsOf(message).every((call) => call.state === "settled")) built.set(message, { sight, made })
     return made
   })
 }
 
 const callsOf = (message: Message): Call[] => message.parts.filter((part): part is Call => part.kind === "tool")
 
-function messageOf(message: Message): LanguageModelV4Message[] {
+function messageOf(message: Message, attached: Attached): LanguageModelV4Message[] {
   if (message.role !== "assistant") {
-    const content = message.parts.flatMap((part): LanguageModelV4TextPart[] => (part.kind === "text" && isSaid(part.text) ? [{ type: "text", text: part.text.toWellFormed() }] : []))
+    const content = message.parts.flatMap((part): UserPart[] => {
+      if (part.kind === "file") return [attached.parts.get(part.blob) ?? { type: "text", text: `[the attached file ${part.name} is not there any more]` }]
+      const text = part.kind === "text" || part.kind === "summary" ? part.text : part.kind === "shell" ? shellText(part) : ""
+      return isSaid(text) ? [{ type: "text", text: text.toWellFormed() }] : []
+    })
     return content.length > 0 ? [{ role: "user", content }] : []
   }
   const content = message.parts.flatMap(assistantContent)
@@ -50,7 +60,7 @@ function assistantContent(part: Part): AssistantContent {
       const call = { type: "tool-call" as const, toolCallId: part.call, toolName: part.name, input: parsed(part.input), ...options(part.replay?.call) }
       return part.executed === "provider" ? [{ ...call, providerExecuted: true }, resultOf(part)] : [call]
     }
-    case "file":
+    case "file": case "shell": case "summary":
       return []
     default:
       return part satisfies never
@@ -67,6 +77,10 @@ function outputOf(call: Call): LanguageModelV4ToolResultOutput {
   if (call.executed === "provider" && call.outcome === "ok") return { type: "json", value: parsed(value) as never }
   return ERRORS.has(call.outcome) ? { type: "error-text", value } : { type: "text", value }
 }
+
+/** What the user did themselves, between two of their messages. */
+const shellText = ({ command, state, output, exit, ending }: Extract<Part, { kind: "shell" }>): string =>
+  [`I ran this in the shell:`, `$ ${command}`, state === "started" ? "(it has not ended)" : output || "(no output)", ...(exit ? [`(exit code ${exit})`] : []), ...(ending === "lost" ? ["(how it ended is not known)"] : [])].join("\n")
 
 const isSaid = (text: string): boolean => text.trim() !== ""
 const options = (metadata: unknown): { providerOptions?: SharedV4ProviderOptions } => (metadata === undefined ? {} : { providerOptions: metadata as SharedV4ProviderOptions })

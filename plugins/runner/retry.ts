@@ -1,6 +1,8 @@
 /** Whether a failed attempt is made again, and when. Pure. */
-import type { LlmFailure } from "../llm/contract.ts"
-import type { Failure } from "../session/contract.ts"
+import type { Graft } from "graft"
+import type { LlmFailure, TurnRequest } from "../llm/contract.ts"
+import type { Model } from "../model/contract.ts"
+import type { Failure, RetryClass } from "../session/contract.ts"
 
 /** Tries after the first. */
 export const MOST_RETRIES = 4
@@ -35,3 +37,14 @@ export function failureOf(error: unknown): Failing {
 }
 
 export const plainFailure = ({ code, message }: Failing): Failure => ({ code, message })
+
+/** Options under which the provider itself runs something that has effects. */
+const HOSTED = ["tools", "mcpServers"]
+
+/** What it would mean to send a request twice: as its provider says, else money, or nobody knows. */
+export function retryClassOf(graft: Pick<Graft, "all">, { provider }: Pick<Model, "provider">, request: TurnRequest): RetryClass {
+  const hosted = Object.values(request.options.provider ?? {}).some((options) => HOSTED.some((name) => Array.isArray(options[name]) && options[name].length > 0))
+  if (hosted) return "unsafe"
+  const speaker = graft.all("provider").rows().findLast(({ item }) => item.id === provider)
+  return speaker?.item.retry ?? "billing-only"
+}

@@ -2,18 +2,18 @@
  * The service `session`: commands that any process may give, each one commit, and reads from the rows. It runs nothing
  * itself; after a commit it knocks at the runner of the session's project.
  */
-import { createHash, randomBytes } from "node:crypto"
 import { realpathSync, statSync } from "node:fs"
 import { locationOf, Moved, type Graft } from "graft"
 import type { Json } from "../eventlog/contract.ts"
-import type { Delivery, Ended, Receipt, Session, SessionFacts, Sessions } from "./contract.ts"
+import { newId } from "../lib/ids.ts"
+import { codeOf, fact, makeContext, type Context, type Fact } from "./context.ts"
+import type { Decision, Ended, InputKind, Receipt, Session, Sessions } from "./contract.ts"
 import { SessionError } from "./errors.ts"
-import { atMostPending, countPending, endOf, getInput, getSession, inboxOf, isBusy, listSessions, pageMessages, unfinishedOf } from "./rows.ts"
-import { wantedChange, wantedPrompt, wantedSession } from "./wanted.ts"
+import { admit, digest, type Asked } from "./input/admission.ts"
+import { endOf, getInput, getSession, inboxOf, isBusy, listSessions, openOf, pageMessages, undecidedOf, unfinishedOf } from "./rows.ts"
+import { wantedChange, wantedDelivery, wantedPrompt, wantedSession } from "./wanted.ts"
 
-/** Inputs that may wait in one session. */
-const MOST_PENDING = 200
-const ENDINGS = ["activity.settled", "activity.interrupted", "activity.parked", "session.input.cancelled"]
+const ENDINGS = ["activity.settled", "activity.interrupted", "activity.parked", "activity.recovery.decided", "session.input.cancelled"]
 
 export interface Idle {
   /** The next `session.idle` of a session in this process. */
@@ -22,45 +22,34 @@ export interface Idle {
 
 export function makeSessions(graft: Graft, idle: Idle): Sessions {
   const { store, eventlog } = graft
+  const context = makeContext(graft)
+  const { known } = context
 
-  async function known(id: string): Promise<Session> {
-    const session = await getSession(store, id)
-    if (!session) throw new SessionError("session.unknown", `there is no session "${id}"; session.list shows those that are`)
-    return session
-  }
-
-  const fact = <T extends keyof SessionFacts>(type: T, data: SessionFacts[T]) => ({ type, data: data as Json })
-
-  async function admit(session: Session, input: string, text: string, delivery: Delivery, resume: boolean): Promise<Receipt> {
-    const hash = digest(text)
-    const before = await getInput(store, session.id, input)
-    if (before && before.hash !== hash) throw conflict(input)
-    if (!before) {
-      if (await countPending(store, session.id) >= MOST_PENDING) throw full(session.id)
-      await askAdmission(session, text, delivery)
-    }
-    const title = session.title === "" ? [fact("session.updated", { title: titleOf(text) })] : []
-    try {
-      await eventlog.append({
-        aggregate: session.id, actor: "user", location: session.location,
-        command: { id: `${session.id}/${input}`, kind: "prompt", hash },
-        events: [fact("session.input.admitted", { input, delivery, resume, text, hash }), ...title],
-        // Others may be admitting at this very moment.
-        writes: [atMostPending(session.id, MOST_PENDING)],
-      })
-    } catch (error) {
-      if (codeOf(error) === "store.conflict") throw full(session.id)
-      throw codeOf(error) === "eventlog.conflict" ? conflict(input) : error
-    }
-    const { admitted, state } = (await getInput(store, session.id, input))!
-    const head = await eventlog.head(session.id)
-    return { session: session.id, input, seq: admitted, cursor: `${head!.cursor.slice(0, head!.cursor.lastIndexOf(":"))}:${admitted}`, state }
-  }
-
-  async function askAdmission(session: Session, text: string, delivery: Delivery): Promise<void> {
+  /** Into the inbox, and a knock at the runner of the session's project. */
+  async function take(id: string, asked: Asked): Promise<Receipt> {
+    const session = await settled(await known(id))
+    const receipt = await admit(context, session, asked)
+    if (!asked.resume || receipt.state !== "pending") return receipt
     using project = await graft.at(session.location)
-    const answer = await project.decide("input.admit", { session: session.id, text, delivery })
-    if (answer && "refuse" in answer) throw new SessionError("session.refused", answer.refuse)
+    await project.runner.wake(id)
+    return receipt
+  }
+
+  /** For the runner to do, alone, at the next safe boundary. */
+  const control = (id: string, kind: InputKind, data: Json): Promise<Receipt> => take(id, { input: newId("inp"), text: "", delivery: "steer", resume: true, kind, data })
+
+  /** Of what the runner may take in at any moment. */
+  async function change(id: string, input: string, facts: readonly Fact[]): Promise<boolean> {
+    const session = await known(id)
+    if ((await getInput(store, id, input))?.state !== "pending") return false
+    try {
+      await context.say(session, facts)
+      return true
+    } catch (error) {
+      // The runner took it in between.
+      if (codeOf(error) === "store.conflict") return false
+      throw error
+    }
   }
 
   /** The next event in the log of a session that another process runs which may have been its last. */
@@ -70,8 +59,31 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
     for (let next = await tail.next(); !next.done && !signal.aborted; next = await tail.next()) if (ENDINGS.includes(next.value.type)) return
   }
 
+  /** Where its owner may have died, that is settled first: what is asked for next is said to what there is then. */
+  async function settled(session: Session): Promise<Session> {
+    if (session.status !== "running") return session
+    using project = await graft.at(session.location)
+    if ((await project.runner.active()).includes(session.id)) return session
+    await project.runner.wake(session.id)
+    return known(session.id)
+  }
+
+  async function decide(session: Session, decision: Decision, actor?: string): Promise<boolean> {
+    const open = session.status === "parked" ? await undecidedOf(store, session.id) : undefined
+    if (!open) return false
+    try {
+      await context.say(session, [fact("activity.recovery.decided", { ...open, decision })], { ...(actor !== undefined && { actor }) })
+      return true
+    } catch (error) {
+      // Somebody else decided at this very moment.
+      if (codeOf(error) === "store.conflict") return false
+      throw error
+    }
+  }
+
   async function run(id: string): Promise<void> {
-    const session = await known(id)
+    const session = await settled(await known(id))
+    await decide(session, "retry")
     using project = await graft.at(session.location)
     await project.runner.run(id)
   }
@@ -79,15 +91,9 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
   return {
     async create(init) {
       const { directory, title = "", model, agent, id = newId("ses"), parent } = wantedSession(init)
-      if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new SessionError("session.directory", `${directory} is not a directory: a session needs one to work in`)
-      const real = realpathSync(directory)
-      const location = locationOf(real)
-      const data = { directory: real, location, title, ...(model && { model }), ...(agent && { agent }), ...(parent && { parent }) }
+      const data = { ...placeOf(directory), title, ...(model && { model }), ...(agent && { agent }), ...(parent && { parent }) }
       try {
-        await eventlog.append({
-          aggregate: id, create: "session", actor: "user", location,
-          command: { id: `${id}/create`, kind: "create", hash: digest(JSON.stringify(data)) }, events: [fact("session.created", data)],
-        })
+        await context.say({ id, location: data.location }, [fact("session.created", data)], { create: true, command: { id: `${id}/create`, kind: "create", hash: digest(JSON.stringify(data)) } })
       } catch (error) {
         throw codeOf(error) === "eventlog.conflict" ? new SessionError("session.conflict", `session "${id}" exists and was created differently; choose another id`) : error
       }
@@ -99,34 +105,27 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
 
     async update(id, change) {
       const session = await known(id)
-      const { title, model, archived } = wantedChange(change)
-      const data = { ...(title !== undefined && { title }), ...(model !== undefined && { model }), ...(archived !== undefined && { archived }) }
+      const data = Object.fromEntries(Object.entries(wantedChange(change)).filter(([name, value]) => CHANGES.includes(name) && value !== undefined))
       if (Object.keys(data).length === 0) return session
-      await eventlog.append({ aggregate: id, actor: "user", location: session.location, events: [fact("session.updated", data)] })
+      await context.say(session, [fact("session.updated", data)])
       return known(id)
     },
 
     async prompt(prompt) {
-      const { session: id, text, delivery = "steer", id: input = newId("inp"), resume = true } = wantedPrompt(prompt)
-      const session = await known(id)
-      const receipt = await admit(session, input, text, delivery, resume)
-      if (!resume || receipt.state !== "pending") return receipt
-      using project = await graft.at(session.location)
-      await project.runner.wake(id)
-      return receipt
+      const { session, text, delivery = "steer", id: input = newId("inp"), resume = true, files } = wantedPrompt(prompt)
+      return take(session, { input, text, delivery, resume, ...(files && { files }) })
     },
 
-    async cancel(id, input) {
+    cancel: (id, input) => change(id, input, [fact("session.input.cancelled", { input })]),
+    deliver: (id, input, delivery) => change(id, input, [fact("session.input.delivery.changed", { input, delivery: wantedDelivery(delivery) })]),
+    compact: (id, instructions) => control(id, "compact", instructions === undefined ? {} : { instructions: wantedPrompt({ session: id, text: instructions }).text }),
+
+    async move(id, directory) {
+      const place = placeOf(directory)
       const session = await known(id)
-      if ((await getInput(store, id, input))?.state !== "pending") return false
-      try {
-        await eventlog.append({ aggregate: id, actor: "user", location: session.location, events: [fact("session.input.cancelled", { input })] })
-        return true
-      } catch (error) {
-        // The runner took it in between.
-        if (codeOf(error) === "store.conflict") return false
-        throw error
-      }
+      if (place.directory === session.directory) return session
+      if (!(await moveAtOnce(context, session, place))) await control(id, "move", { ...place })
+      return known(id)
     },
 
     inbox: (id) => inboxOf(store, id),
@@ -134,11 +133,27 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
 
     run,
     resume: run,
+    busy: (id) => isBusy(store, id),
+    open: (location) => openOf(store, location),
+
+    async request({ session: id, attempt }) {
+      const session = await known(id)
+      using project = await graft.at(session.location)
+      return project.runner.request(id, attempt)
+    },
+
+    async decide(id, decision, actor) {
+      if (decision !== "retry" && decision !== "abandon") throw new SessionError("session.invalid", `a decision is retry or abandon, not "${String(decision)}"`)
+      const session = await settled(await known(id))
+      if (!(await decide(session, decision, actor))) throw new SessionError("session.nothing", `session ${id} waits for no decision`)
+      using project = await graft.at(session.location)
+      await (decision === "retry" ? project.runner.run(id) : project.runner.wake(id))
+    },
 
     async interrupt(id, reason) {
       const session = await known(id)
       if (session.status !== "parked" && !(await isBusy(store, id))) return
-      await eventlog.append({ aggregate: id, actor: "user", location: session.location, events: [fact("session.interrupt.requested", reason === undefined ? {} : { reason })] })
+      await context.say(session, [fact("session.interrupt.requested", reason === undefined ? {} : { reason })])
       using project = await graft.at(session.location)
       await project.runner.interrupt(id, reason)
     },
@@ -168,21 +183,39 @@ export function makeSessions(graft: Graft, idle: Idle): Sessions {
       }
     },
 
-    messages: (id, page = {}) => pageMessages(store, eventlog, id, page),
+    messages: (id, page = {}) => pageMessages(store, eventlog, id, page).catch(async (error: unknown) => (await import("./life/damage.ts")).orDamaged(context, id, () => Promise.reject(error))),
     events: (id, { after } = {}) => eventlog.tail({ aggregate: id, ...(after === undefined ? {} : { after }) }),
+
+    // What is seldom wanted is loaded when it is.
+    fork: async (id, options = {}) => (await import("./life/fork.ts")).fork(context, id, options),
+    revert: async (id, options = {}) => (await import("./life/revert.ts")).revert(context, id, options),
+    restore: async (id) => (await import("./life/revert.ts")).restore(context, id),
+    remove: async (id) => (await import("./life/remove.ts")).remove(context, id),
+    async *export(id, options = {}) { yield* (await import("./life/export.ts")).exportLines(context, id, options) },
+    import: async (lines) => (await import("./life/import.ts")).importLines(context, lines),
+    search: async (text, options = {}) => (await import("./life/search.ts")).search(context, text, options),
+    describe: async (id) => (await import("./life/report.ts")).describe(context, id),
+    check: async (id) => (await import("./life/damage.ts")).check(context, id),
   }
 }
 
-const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code
-const full = (session: string) => new SessionError("session.full", `${MOST_PENDING} inputs of session ${session} already wait; let it work, or take some back`)
-const conflict = (input: string) => new SessionError("session.conflict", `input "${input}" was admitted before with another text; choose another id`)
-const digest = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 22)
+/** Nobody works in the old directory: a session that moves while it works is the runner's to move. */
+async function moveAtOnce(context: Context, session: Session, place: { directory: string; location: string }): Promise<boolean> {
+  const idle = { sql: "UPDATE session SET updated = updated WHERE id = ? AND NOT EXISTS (SELECT 1 FROM activity WHERE session = ? AND state = 'open') AND NOT EXISTS (SELECT 1 FROM session_input WHERE session = ? AND state = 'pending' AND resume = 1)", params: [session.id, session.id, session.id], expect: 1 }
+  try {
+    await context.say(session, [fact("session.moved", place)], { writes: [idle] })
+    return true
+  } catch (error) {
+    if (codeOf(error) === "store.conflict") return false
+    throw error
+  }
+}
 
-/** Sortable by creation: milliseconds in base 36, then chance. */
-const newId = (prefix: string): string => `${prefix}_${Date.now().toString(36).padStart(9, "0")}${randomBytes(7).toString("hex")}`
+const CHANGES: readonly string[] = ["title", "model", "archived", "agent"]
 
-/** The first line of what was asked, until somebody finds a better one. */
-const titleOf = (text: string): string => {
-  const line = text.trim().split("\n", 1)[0]!.trim()
-  return line.length > 60 ? `${line.slice(0, 59).toWellFormed()}…` : line
+/** A directory as sessions know it: its real path, and the project that it is in. */
+function placeOf(directory: string): { directory: string; location: string } {
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new SessionError("session.directory", `${directory} is not a directory: a session needs one to work in`)
+  const real = realpathSync(directory)
+  return { directory: real, location: locationOf(real) }
 }

@@ -6,6 +6,8 @@
 import type { Migration } from "../store/contract.ts"
 
 export const TABLES = ["session", "message", "session_input", "activity", "provider_attempt", "tool_call"] as const
+/** Found by reading, so no projection: a rebuild cannot find it again, and leaves it. */
+export const DAMAGE = "session_damage"
 
 export const MIGRATIONS: readonly Migration[] = [
   {
@@ -49,6 +51,22 @@ export const MIGRATIONS: readonly Migration[] = [
         recovery TEXT NOT NULL CHECK (recovery IN ('rerun', 'probe', 'unknown')), state TEXT NOT NULL, outcome TEXT, runs INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (session, message, call)) STRICT, WITHOUT ROWID;
       CREATE INDEX tool_unsettled ON tool_call(session) WHERE state <> 'settled';
+    `,
+  },
+  { id: 2, name: "recovery", sql: "ALTER TABLE session ADD COLUMN boundary INTEGER;" },
+  {
+    id: 3,
+    name: "life",
+    sql: `
+      ALTER TABLE session ADD COLUMN forked TEXT;
+      ALTER TABLE session ADD COLUMN reverted TEXT;
+      CREATE INDEX session_parent ON session(parent) WHERE parent IS NOT NULL;
+      ALTER TABLE message ADD COLUMN hidden INTEGER;
+      CREATE INDEX message_hidden ON message(session) WHERE hidden = 1;
+      ALTER TABLE session_input ADD COLUMN kind TEXT NOT NULL DEFAULT 'user';
+      ALTER TABLE session_input ADD COLUMN files TEXT;
+      ALTER TABLE session_input ADD COLUMN data TEXT;
+      CREATE TABLE session_damage (session TEXT PRIMARY KEY, seq INTEGER NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;
     `,
   },
 ]

@@ -1,6 +1,6 @@
 /** Content-addressed files: what is too long for a row. A blob that can be named is whole, and stays what it is. */
 import { createHash, randomBytes } from "node:crypto"
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises"
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises"
 import { join } from "node:path"
 import { explain, StoreError } from "./errors.ts"
 import { makePrivate } from "./home.ts"
@@ -8,7 +8,12 @@ import { makePrivate } from "./home.ts"
 export interface Blobs {
   put(bytes: Uint8Array | string): Promise<{ sha256: string; bytes: number }>
   get(sha256: string): Promise<Uint8Array | undefined>
+  list(): AsyncIterable<{ sha256: string; bytes: number; put: number }>
+  drop(sha256: string, before: number): Promise<boolean>
 }
+
+/** Milliseconds after which what is left of a write that never ended is cleared away. */
+const LEFT = 86_400_000
 
 export function makeBlobs(home: string): Blobs {
   const place = (sha256: string) => join(home, "blobs", sha256.slice(0, 2))
@@ -21,7 +26,10 @@ export function makeBlobs(home: string): Blobs {
       const path = join(directory, sha256)
       try {
         const known = await stat(path).catch(missing)
-        if (known?.size !== bytes.length) await write(directory, path, bytes)
+        const now = new Date()
+        // Put again, it is as new: nobody takes it away for its age.
+        if (known?.size === bytes.length) await utimes(path, now, now)
+        else await write(directory, path, bytes)
       } catch (error) {
         throw explain(error, path)
       }
@@ -29,7 +37,7 @@ export function makeBlobs(home: string): Blobs {
     },
 
     async get(sha256) {
-      if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined
+      if (!IS_BLOB.test(sha256)) return undefined
       const path = join(place(sha256), sha256)
       try {
         const bytes = await readFile(path).catch(missing)
@@ -39,6 +47,40 @@ export function makeBlobs(home: string): Blobs {
         throw explain(error, path)
       }
     },
+
+    async *list() {
+      const top = join(home, "blobs")
+      for (const folder of await entries(top)) {
+        for (const name of await entries(join(top, folder))) {
+          const path = join(top, folder, name)
+          const known = await stat(path).catch(missing)
+          if (known && IS_BLOB.test(name)) yield { sha256: name, bytes: known.size, put: known.mtimeMs }
+          else if (known && name.startsWith(".") && Date.now() - known.mtimeMs > LEFT) await rm(path, { force: true })
+        }
+      }
+    },
+
+    async drop(sha256, before) {
+      if (!IS_BLOB.test(sha256)) return false
+      const path = join(place(sha256), sha256)
+      try {
+        const known = await stat(path).catch(missing)
+        if (!known || known.mtimeMs >= before) return false
+        await rm(path, { force: true })
+        return true
+      } catch (error) {
+        throw explain(error, path)
+      }
+    },
+  }
+
+  async function entries(directory: string): Promise<string[]> {
+    try {
+      return (await readdir(directory)).sort()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
+      throw explain(error, directory)
+    }
   }
 
   /** Under a temporary name until it is on the disk. Its directory is synced too: the name has to last as well. */
@@ -59,6 +101,7 @@ export function makeBlobs(home: string): Blobs {
   }
 }
 
+const IS_BLOB = /^[0-9a-f]{64}$/
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
 const missing = (error: NodeJS.ErrnoException): undefined => {

@@ -22,7 +22,7 @@ export interface Migration { id: number; name: string; sql: string; minReader?: 
  * version), `store.readonly`, `store.full`, `store.busy` (another process kept the lock for 15 s, or 1,000 writes wait
  * for it), `store.conflict` (an `expect` or a constraint was not met), `store.corrupt`, `store.io` (the disk failed),
  * `store.migration` (a step failed, or one that was applied has been edited), `store.unsupported` (network file system),
- * `store.sql`.
+ * `store.exists` (a backup overwrites nothing), `store.sql`.
  */
 export interface Store {
   /** All work of one tick shares one BEGIN IMMEDIATE; each has a savepoint, so a throw undoes that work alone. Resolves after the commit is on disk. */
@@ -36,6 +36,13 @@ export interface Store {
   /** Content-addressed files beside the database: written to a temporary name, synced, renamed. Who refers to a blob says of which kind it is; `media` is not kept. */
   putBlob(bytes: Uint8Array | string, media?: string): Promise<{ sha256: string; bytes: number }>
   getBlob(sha256: string): Promise<Uint8Array | undefined>
+  blobs(): AsyncIterable<{ sha256: string; bytes: number; /** When it was last put, ms. */ put: number }>
+  /** Takes away what was last put before `before` (ms); false when it was put since, or is not there. Nothing may refer to it. */
+  dropBlob(sha256: string, before: number): Promise<boolean>
+  /** A copy of the database as it is now, compact, readable and on the disk; while others go on. `store.exists` when there is something of that name. */
+  backup(file: string): Promise<{ bytes: number }>
+  /** Gives free pages back to the disk, a slice at a time. */
+  shrink(): Promise<{ bytes: number }>
   /** Holds a name, never used before, until it is let go or this process dies, however it dies. False: another process holds it. */
   hold(name: string): Promise<boolean>
   isHeld(name: string): Promise<boolean>

@@ -4,7 +4,7 @@
  */
 export type StoreErrorCode =
   | "store.newer" | "store.readonly" | "store.full" | "store.busy" | "store.conflict" | "store.corrupt"
-  | "store.io" | "store.migration" | "store.unsupported" | "store.sql"
+  | "store.io" | "store.migration" | "store.unsupported" | "store.exists" | "store.sql"
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode

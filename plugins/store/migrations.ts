@@ -3,10 +3,12 @@
  * the write lock from the first look to the last step, so of many processes one does it and the others find it done.
  */
 import { createHash } from "node:crypto"
-import { closeSync, fsyncSync, openSync, readdirSync, rmSync } from "node:fs"
+import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type Database from "better-sqlite3"
+import { point } from "../lib/crash.ts"
 import type { Migration } from "./contract.ts"
+import { copyDatabase } from "./copy.ts"
 import { explain, isBusy, StoreError } from "./errors.ts"
 import { makePrivate, type Home } from "./home.ts"
 
@@ -43,7 +45,9 @@ export function migrate({ database, directory, file, sqlite }: Home, owner: stri
     if (from > 0 && todo.length > 0 && hasRows(database!)) backUp(sqlite!, directory, file, `${owner}-${from}`)
     database!.pragma("defer_foreign_keys = ON")
     for (const step of todo) apply(database!, owner, step, file)
+    point("migration.before")
     database!.exec("COMMIT")
+    point("migration.after")
     return todo.length > 0 ? { from, to: steps.length } : undefined
   } catch (error) {
     if (database!.inTransaction) database!.exec("ROLLBACK")
@@ -68,23 +72,10 @@ function hasRows(database: Database): boolean {
   return tables.some(({ name }) => database.prepare(`SELECT 1 FROM "${name.replaceAll('"', '""')}" LIMIT 1`).get() !== undefined)
 }
 
-/** A second connection sees the state before the transaction, while the first one keeps everybody else out. */
 function backUp(Sqlite: typeof Database, directory: string, file: string, name: string): void {
   const backups = join(directory, "backups")
   makePrivate(backups)
-  const target = join(backups, `${new Date().toISOString().replaceAll(/[:.]/g, "-")}-${name.replaceAll(/[^\w-]/g, "_")}.db`)
-  const handle = openSync(target, "wx", 0o600)
-  const source = new Sqlite(file, { readonly: true, fileMustExist: true })
-  try {
-    source.prepare("VACUUM INTO ?").run(target)
-    fsyncSync(handle)
-  } catch (error) {
-    rmSync(target, { force: true })
-    throw error
-  } finally {
-    source.close()
-    closeSync(handle)
-  }
+  copyDatabase(Sqlite, file, join(backups, `${new Date().toISOString().replaceAll(/[:.]/g, "-")}-${name.replaceAll(/[^\w-]/g, "_")}.db`))
   const old = readdirSync(backups).filter((entry) => entry.endsWith(".db")).sort().slice(0, -BACKUPS)
   for (const entry of old) rmSync(join(backups, entry), { force: true })
 }

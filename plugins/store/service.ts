@@ -2,11 +2,13 @@
  * The service `store`: opened by whoever first reads or writes, with every prepared schema in place before that. One
  * connection reads and writes, so each read sees all that this process was told is stored.
  */
+import { resolve } from "node:path"
 import type Database from "better-sqlite3"
 import { messageOf, type Graft } from "graft"
 import { makeBlobs } from "./blobs.ts"
+import { copyDatabase, shrink } from "./copy.ts"
 import type { Migration, Params, Store } from "./contract.ts"
-import { openDatabase } from "./database.ts"
+import { loadSqlite, openDatabase } from "./database.ts"
 import { codeOf, explain } from "./errors.ts"
 import type { Home } from "./home.ts"
 import { makeLocks } from "./locks.ts"
@@ -108,6 +110,14 @@ export function makeStore(graft: Graft, home: Home): { service: Store; finish():
     },
     ...makeLocks(home),
     ...blobs(),
+    async backup(target) {
+      await ready()
+      return patient(() => copyDatabase(loadSqlite(home), file, resolve(target)))
+    },
+    async shrink() {
+      const { database } = await ready()
+      return shrink(database, file)
+    },
     async info() {
       const { database } = await ready()
       const is = <T>(pragma: string) => database.pragma(pragma, { simple: true }) as T
@@ -115,9 +125,9 @@ export function makeStore(graft: Graft, home: Home): { service: Store; finish():
     },
   }
 
-  function blobs(): Pick<Store, "putBlob" | "getBlob"> {
-    const { put, get } = makeBlobs(home.directory)
-    return { putBlob: put, getBlob: get }
+  function blobs(): Pick<Store, "putBlob" | "getBlob" | "blobs" | "dropBlob"> {
+    const { put, get, list, drop } = makeBlobs(home.directory)
+    return { putBlob: put, getBlob: get, blobs: list, dropBlob: drop }
   }
 
   return { service, finish: () => connection?.writer.finish() }

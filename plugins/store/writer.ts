@@ -4,6 +4,7 @@
  * one fsync. It runs on this thread: a full queue is therefore written at once, in the time of whoever fills it.
  */
 import type Database from "better-sqlite3"
+import { point } from "../lib/crash.ts"
 import type { Params, Statement, Tx } from "./contract.ts"
 import { explain, isBusy, StoreError } from "./errors.ts"
 import type { Home } from "./home.ts"
@@ -82,7 +83,11 @@ export class Writer {
     this.#queue = []
     try {
       if (!failure) for (const job of jobs) this.#perform(job, jobs.length === 1)
-      if (!failure) commit.run()
+      if (!failure) {
+        point("commit.before")
+        commit.run()
+        point("commit.after")
+      }
     } catch (error) {
       failure = { error }
       if (this.#database.inTransaction) rollback.run()

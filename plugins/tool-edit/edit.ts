@@ -3,7 +3,7 @@ import * as v from "valibot"
 import type { Graft } from "graft"
 import { linkDetail, locate, type Place } from "../lib/confine.ts"
 import { unifiedDiff } from "../lib/diffs.ts"
-import { encode, uniformNewline } from "../lib/text.ts"
+import { encode, uniformNewline, versionOf } from "../lib/text.ts"
 import { readTextFile, type TextFile } from "../lib/textfile.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
 import { apply, findPlaces, lineNumbers, MOST_PLACES, nearestText } from "./match.ts"
@@ -14,6 +14,8 @@ const input = v.object({
   newText: v.pipe(v.string(), v.description("What comes in its place")),
   all: v.optional(v.pipe(v.boolean(), v.description("Every place, not only one")), false),
 })
+/** Versions before and after, as they were when the call began. */
+const Plan = v.object({ before: v.string(), after: v.string() })
 type Input = v.InferOutput<typeof input>
 
 /** How often somebody else may be faster before it is said. */
@@ -67,6 +69,17 @@ export const makeEdit = (graft: Graft): ToolDefinition<typeof input> => ({
   effects: ["write"],
   recovery: "probe",
   permission: async (wanted: Input, { directory }) => askFor(await locate(wanted.path, directory), wanted),
+  async plan(wanted: Input, { directory }) {
+    const place = await locate(wanted.path, directory)
+    const file = await current(place)
+    return { before: file.version, after: versionOf(edited(place.path, file, wanted).bytes) }
+  },
+  async probe({ path }: Input, { directory, plan }) {
+    const planned = v.safeParse(Plan, plan)
+    if (!planned.success) return "unknown"
+    const version = (await readTextFile((await locate(path, directory)).real))?.version
+    return version === planned.output.after ? "done" : version === planned.output.before ? "not-done" : "unknown"
+  },
   async execute(wanted, context) {
     const place = await locate(wanted.path, context.directory)
     await context.permit({ action: "edit", resource: place.real, ...linkDetail(place) })

@@ -1,7 +1,9 @@
 import type { Mutate, Notify } from "graft"
 import type { StandardSchemaV1 } from "@standard-schema/spec"
 import type { ToolSpec } from "../llm/contract.ts"
-import type { PermissionAsk } from "../permission/contract.ts"
+import type { JobRequest } from "../job/contract.ts"
+import type { Json } from "../eventlog/contract.ts"
+import type { PendingAsk, PermissionAsk, Reply } from "../permission/contract.ts"
 
 export type Effect = "read" | "write" | "run" | "net"
 /** What a crash between start and end means: run it again, look whether it happened, or nobody knows. */
@@ -19,7 +21,7 @@ export interface ToolContext {
   /** Asks permission in mid-call (throws `tool.denied` when not allowed). */
   permit(ask: PermissionAsk): Promise<void>
 }
-export type ToolResult = string | { output: string; title?: string; metadata?: Record<string, unknown>; /** The tool ran, and its answer is a failure, e.g. an exit code. */ failed?: boolean }
+export type ToolResult = string | { output: string; title?: string; metadata?: Record<string, unknown>; /** The tool ran, and its answer is a failure, e.g. an exit code. */ failed?: boolean; /** The work goes on as this job, and the output says so: the call ends as `backgrounded`. */ job?: JobRequest }
 
 /** JSON Schema as is, or any Standard Schema. */
 export type ToolInput = StandardSchemaV1 | Record<string, unknown>
@@ -32,6 +34,10 @@ export interface ToolDefinition<S extends ToolInput = any> {
   effects?: readonly Effect[]
   /** Default "unknown"; "rerun" where effects are only ["read"]. */
   recovery?: Recovery
+  /** For `probe`: what it will need to know after a crash, such as what there is now and what is to be; written down with the start. */
+  plan?(input: any, context: Pick<ToolContext, "session" | "directory" | "location">): Json | undefined | Promise<Json | undefined>
+  /** After a crash: did it take effect? Asked of a call with recovery "probe"; without it nobody knows. */
+  probe?(input: any, context: Pick<ToolContext, "session" | "directory" | "location"> & { plan?: unknown }): Promise<"done" | "not-done" | "unknown">
   /** What must be allowed before it starts. Default: `{ action: name, resource: "" }` unless its effects are only ["read"]. */
   permission?(input: any, context: Pick<ToolContext, "directory" | "location">): PermissionAsk | PermissionAsk[] | undefined | Promise<PermissionAsk | PermissionAsk[] | undefined>
   /** Output beyond this is kept as a blob, and the model is told how to read on. Default 2,000 lines, 51,200 bytes, 10 minutes. */
@@ -40,14 +46,17 @@ export interface ToolDefinition<S extends ToolInput = any> {
 export interface ToolInfo extends ToolSpec { owner: string; effects: readonly Effect[]; recovery: Recovery }
 
 export interface ToolCall { id: string; name: string; /** JSON text as the model wrote it. */ input: string; session: string; directory: string }
-export type Outcome = "ok" | "error" | "denied" | "blocked" | "invalid" | "unknown-tool" | "interrupted"
-/** `output` is what the model reads. `blocked`: permission is needed and nobody can answer; `rule` names it. */
-export interface Settlement { outcome: Outcome; output: string; title?: string; metadata?: Record<string, unknown>; rule?: string; truncated?: boolean; bytes: number; blob?: string; milliseconds: number }
+export type Outcome = "ok" | "error" | "denied" | "blocked" | "invalid" | "unknown-tool" | "interrupted" | "backgrounded"
+/** `output` is what the model reads. `blocked`: permission is needed and nobody can answer; `rule` names it. `backgrounded`: `job` is to be opened in the commit that settles the call, and started after it. */
+export interface Settlement { outcome: Outcome; output: string; title?: string; metadata?: Record<string, unknown>; rule?: string; truncated?: boolean; bytes: number; blob?: string; milliseconds: number; job?: JobRequest }
 export interface Settling {
   signal: AbortSignal
   /** Awaited right before the effect: what must be durable first is. */
-  started(): Promise<void>
-  waiting?(ask: PermissionAsk): void | Promise<void>
+  started(plan?: Json): Promise<void>
+  /** A person is about to be asked, and has answered; and an answer to this very question from before a crash. */
+  waiting?(ask: PendingAsk): void | Promise<void>
+  replied?(ask: string, reply: Reply): void | Promise<void>
+  known?(ask: string): Reply | undefined
   progress?(update: { title?: string; output?: string }): void
 }
 
@@ -56,6 +65,8 @@ export interface ToolSet {
   tools: ToolSpec[]
   recovery(name: string): Recovery
   settle(call: ToolCall, settling: Settling): Promise<Settlement>
+  /** Did a call that a crash ended take effect? `plan` as it was written down. */
+  probe(call: ToolCall, plan: unknown): Promise<"done" | "not-done" | "unknown">
   dispose(): void
 }
 

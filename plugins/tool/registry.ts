@@ -5,7 +5,7 @@ import { near } from "../lib/near.ts"
 import type { ToolCall, ToolDefinition, ToolInfo, ToolSet, Tools } from "./contract.ts"
 import type { SightState } from "./files.ts"
 import { jsonSchemaOf } from "./schema.ts"
-import { readsOnly, settle, settleUnknown } from "./settle.ts"
+import { probe, readsOnly, settle, settleUnknown } from "./settle.ts"
 
 /** `tools` is the list as last told, kept over reloads, so that a reload tells only what changed. */
 export interface ToolState extends SightState { tools: ToolInfo[] }
@@ -99,6 +99,10 @@ export class Registry {
           const row = known.has(call.name) ? rows.get(call.name) : undefined
           const names = [...known.keys()]
           return row ? settle(graft, row, this.#location, call, settling) : settleUnknown(graft, call, names, near(call.name, names))
+        },
+        probe: async (call, plan) => {
+          const row = known.has(call.name) ? rows.get(call.name) : undefined
+          return row ? probe(graft, row, this.#location, call, plan) : "unknown"
         },
         dispose: () => pinned[Symbol.dispose](),
       }

@@ -3,6 +3,7 @@
  * hooks. Every way ends in a settlement; nothing that a model, a tool or a hook does is thrown at the caller.
  */
 import type { Graft, Row } from "graft"
+import type { JobRequest } from "../job/contract.ts"
 import type { PermissionAsk } from "../permission/contract.ts"
 import type { Outcome, Settlement, Settling, ToolCall, ToolContext, ToolDefinition, ToolResult } from "./contract.ts"
 import { bound, clip, DEFAULT_LIMITS, exceeds, type Limits } from "./output.ts"
@@ -10,7 +11,7 @@ import { check, parseArguments } from "./schema.ts"
 
 type Tool = Row<ToolDefinition>
 /** A settlement on its way: what is not yet measured is missing. */
-interface End { outcome: Outcome; output: string; input: unknown; title?: string; metadata?: Record<string, unknown>; rule?: string; milliseconds?: number }
+interface End { outcome: Outcome; output: string; input: unknown; title?: string; metadata?: Record<string, unknown>; rule?: string; milliseconds?: number; job?: JobRequest }
 
 const DEADLINE = 600_000
 /** How long a tool that was told to stop may take to say what it has. */
@@ -34,6 +35,14 @@ class Denied extends Error {
 export async function settle(graft: Graft<never>, tool: Tool, location: string, call: ToolCall, settling: Settling): Promise<Settlement> {
   const end = await attempt(graft, tool, location, call, settling).catch((error: unknown): End => failure(error, undefined, settling.signal))
   return finish(graft, tool.item, call, end)
+}
+
+/** What the tool finds out about a call that a crash ended; what it cannot tell, or does not take any more, is unknown. */
+export async function probe(graft: Graft<never>, tool: Tool, location: string, call: ToolCall, plan: unknown): Promise<"done" | "not-done" | "unknown"> {
+  const parsed = parseArguments(call.input)
+  if (!parsed.ok || !tool.item.probe) return "unknown"
+  const checked = await tool.run(() => check(tool.item.input, parsed.value, (message) => graft.log.warn(message)))
+  return checked.ok ? tool.run(async () => tool.item.probe!(checked.value, { session: call.session, directory: call.directory, location, plan })) : "unknown"
 }
 
 /** For a call that has no tool: hooks and bounds as for any other. */
@@ -67,7 +76,9 @@ async function attempt(graft: Graft<never>, tool: Tool, location: string, call: 
     const asks = await tool.run(async () => asksOf(tool.item, input, { directory: call.directory, location }))
     for (const ask of asks) await permits.obtain(ask)
     if (settling.signal.aborted) return { outcome: "interrupted", output: "interrupted before it started", input }
-    await settling.started()
+    // What is wrong with the arguments the work itself says.
+    const plan = await tool.run(async () => tool.item.plan?.(input, { session: call.session, directory: call.directory, location })).catch(() => undefined)
+    await settling.started(plan)
     return await execute(tool, input, location, call, settling, permits)
   } catch (error) {
     return failure(error, input, settling.signal)
@@ -102,7 +113,9 @@ class Permits {
     const key = JSON.stringify([ask.action, ask.resource])
     if (this.#given.has(key)) return
     const { signal } = this.#settling
-    const answer = await this.#graft.permission.request({ ...ask, session: this.#call.session, call: this.#call.id }, { signal, waiting: (pending) => this.#settling.waiting?.(pending) })
+    const answer = await this.#graft.permission.request({ ...ask, session: this.#call.session, call: this.#call.id }, {
+      signal, waiting: (pending) => this.#settling.waiting?.(pending), replied: (id, reply) => this.#settling.replied?.(id, reply), known: (id) => this.#settling.known?.(id),
+    })
     if (answer.allowed) return void this.#given.add(key)
     const { verdict, because } = answer
     const what = `${ask.action}${ask.resource ? ` ${clip(ask.resource, 300)}` : ""}`
@@ -134,9 +147,11 @@ async function execute(tool: Tool, input: unknown, location: string, call: ToolC
     const result = await withGrace(tool.run(async () => tool.item.execute(input, context)), signal)
     const milliseconds = performance.now() - since
     if (result === STUCK) return { outcome: stopped().outcome, output: stopped().why, input, milliseconds }
-    const { output, title, metadata, failed } = plain(result)
+    const { output, title, metadata, failed, job } = plain(result)
+    // A job that was not opened never runs.
+    if (signal.aborted && job) return { outcome: stopped().outcome, output: "stopped before it went to the background: nothing was started", input, title, milliseconds }
     if (signal.aborted) return { outcome: stopped().outcome, output: [output, `(${stopped().why})`].filter(Boolean).join("\n"), input, title, metadata, milliseconds }
-    return { outcome: failed ? "error" : "ok", output, input, title, metadata, milliseconds }
+    return { outcome: job ? "backgrounded" : failed ? "error" : "ok", output, input, title, metadata, milliseconds, ...(job && { job }) }
   } catch (error) {
     const milliseconds = performance.now() - since
     if (signal.aborted && !(error instanceof Denied)) return { outcome: stopped().outcome, output: stopped().why, input, milliseconds }
@@ -188,6 +203,7 @@ async function finish(graft: Graft<never>, tool: ToolDefinition | undefined, cal
     outcome: after.outcome, output, title: typeof after.title === "string" ? clip(after.title, MAX_TITLE) : undefined, metadata: keptMetadata(graft, call, end.metadata), rule: end.rule,
     ...(kept.blob === undefined && kept.output === whole ? {} : { truncated: true, blob: kept.blob }),
     bytes: Buffer.byteLength(whole), milliseconds: Math.round(end.milliseconds ?? 0),
+    ...(end.job && after.outcome === "backgrounded" && { job: end.job }),
   }
 }
 

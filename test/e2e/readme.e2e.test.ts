@@ -63,10 +63,26 @@ const CHECKS: Record<string, Check> = {
     expect(await here.graft(["plugin", "undo", "dice"])).toMatchObject({ code: 1, err: expect.stringContaining("no instance is running") as string })
   },
   "graft events [--json]": heldBy("chat.e2e.test.ts"),
-  "graft models · why · config explain · auth · sessions · paths · docs · tour": async () => {
-    await helps("models", "why", "config", "auth", "sessions", "paths", "docs", "tour")()
-    for (const command of [["config", "explain", "catalogue.refresh"], ["auth", "list"], ["sessions"], ["paths"], ["docs"], ["docs", "kernel"]]) await runs(command)()
+  "graft resume": helps("resume"),
+  "graft sessions": runs(["sessions"]),
+  "graft session show · fork · revert · restore · export · import · search · delete": async () => {
+    const { out } = await here.graft(["sessions"])
+    const [id] = /ses_\w+/.exec(out)!
+    for (const command of [["show", id], ["fork", id], ["search", "project"]]) await runs(["session", ...command])()
+    const { out: log } = (await runs(["session", "export", id])()) as Outcome
+    expect(log.split("\n").length).toBeGreaterThan(5)
   },
+  "graft job list · show · tail · cancel": runs(["job", "list"]),
+  "graft models · agents · stats · why · config explain · auth · paths · docs · tour": async () => {
+    await helps("models", "agents", "stats", "why", "config", "auth", "sessions", "paths", "docs", "tour")()
+    for (const command of [["config", "explain", "catalogue.refresh"], ["agents"], ["stats"], ["auth", "list"], ["paths"], ["docs"], ["docs", "kernel"], ["docs", "agent"]]) await runs(command)()
+  },
+  "graft doctor": helps("doctor"),
+  "graft mcp list": runs(["mcp", "list"]),
+  "graft models test <model>": runs(["models", "test", "demo/demo"]),
+  "graft db check · backup · prune · stats": async () => { for (const verb of ["check", "stats"]) await runs(["db", verb])() },
+  "graft run --continue": heldBy("run.e2e.test.ts"),
+  'graft run --agent plan "…"': runs(["run", "--agent", "plan", "--model", "demo/demo", "list ."]),
   "graft <command> --help": helps("run", "plugin", "events"),
   "npm test": isScript("test"),
   "npm run check": isScript("check"),

@@ -104,6 +104,11 @@ describe("a checkout", () => {
     expect(err).not.toContain("building")
   })
 
+  it("gives a built-in that was changed the packages that it was built with", async () => {
+    appendFileSync(join(copy, "plugins/config/sections.ts"), "// changed\n")
+    expect(await graft("run", "-q", "list")).toMatchObject({ code: 0, out: expect.stringContaining("package.json") as string })
+  })
+
   it("runs nothing older in place of a kernel that does not build", async () => {
     const file = join(copy, "kernel/clock.ts")
     const good = readFileSync(file, "utf8")

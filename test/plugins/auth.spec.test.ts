@@ -211,7 +211,7 @@ await Promise.all([1, 2, 3].map((n) => vault.change((entries) => ({ ...entries, 
   })
 
   test("loses the remains of a writer that died, with the secrets in them", async () => {
-    const { graft, file, home, write } = await world()
+    const { graft, home, write } = await world()
     write("{}")
     writeFileSync(join(home, "data", ".auth.json.0123456789ab"), SECRET)
     writeFileSync(join(home, "data", ".auth.json.mine"), "kept")

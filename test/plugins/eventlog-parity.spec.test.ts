@@ -1,5 +1,9 @@
-/** The log in memory, with which other specs work, behaves as the real one does: both keep this contract. */
-import { createKernel } from "graft"
+/**
+ * What every log keeps to, wherever it keeps its events: the laws S1–S6, S9, S20 and S27 as a contract. The real one runs
+ * it, the one in memory with which other specs work, and so should any other that takes their place.
+ */
+import fc from "fast-check"
+import { createKernel, definePlugin, type Definition } from "graft"
 import { describe, expect, test } from "vitest"
 import type { Append, EventLog, StoredEvent } from "../../plugins/eventlog/contract.ts"
 import type { Store } from "../../plugins/store/contract.ts"
@@ -8,18 +12,23 @@ import { soon } from "../fixtures/conversation.ts"
 import { accounts, makeHome } from "../fixtures/log.ts"
 import { memoryLog } from "../fixtures/memory-log.ts"
 
+/** Renames a field, then counts it in cents: two steps. */
+const upcasts: Definition = definePlugin({ per: "process", setup(graft) {
+  graft.add("upcast", [{ type: "my.old", from: 1, upcast: (data) => ({ euros: (data as { sum: number }).sum }) }, { type: "my.old", from: 2, upcast: (data) => ({ cents: (data as { euros: number }).euros * 100 }) }])
+} })
+
 interface Kept extends AsyncDisposable { log: EventLog; store: Store; told: { event: string; location?: string; payload: unknown }[]; settled(): Promise<void> }
 
 const kinds: Record<string, () => Promise<Kept>> = {
   async real() {
     const home = makeHome()
-    const { kernel, log, store } = await home.kernel({ extra: { accounts } })
+    const { kernel, log, store } = await home.kernel({ extra: { accounts, upcasts } })
     return { log, store, told: hear(kernel), settled: () => kernel.settled(), [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() }
   },
   async "in memory"() {
     const memory = memoryLog()
     const kernel = createKernel()
-    for (const [id, definition] of Object.entries({ store: memory.store, eventlog: memory.eventlog, accounts })) await kernel.put(id, definition)
+    for (const [id, definition] of Object.entries({ store: memory.store, eventlog: memory.eventlog, accounts, upcasts })) await kernel.put(id, definition)
     await kernel.start()
     return { log: kernel.graft.eventlog, store: kernel.graft.store, told: hear(kernel), settled: () => kernel.settled(), [Symbol.asyncDispose]: () => kernel.close() }
   },
@@ -137,5 +146,172 @@ describe.each(Object.entries(kinds))("%s", (_, open) => {
     await log.append({ aggregate: "s1", actor: "user", events: [admitted(2)] })
     await soon(following)
     expect(heard).toEqual(await everything(log, "s1"))
+  })
+
+  test("takes an event once, by its name, and another under that name never (S1)", async () => {
+    await using kept = await open()
+    const { log } = kept
+    await make(log)
+    const { epoch } = await log.claim("s1", await log.runtime())
+    const say = (...events: Append["events"]) => log.append({ aggregate: "s1", epoch, actor: "x", events })
+    const batch = [{ type: "my.a", id: "evt_1", data: { n: 1 } }, { type: "my.b", data: [1] }]
+    const first = await say(...batch)
+    await say({ type: "my.c", data: null })
+    expect(await say(...batch)).toEqual({ ...first, repeated: true })
+    for (const wrong of [{ ...batch[0]!, data: { n: 2 } }, { ...batch[0]!, type: "my.x" }, { ...batch[0]!, version: 2 }, { ...batch[0]!, causation: "c" }]) expect(await code(say(wrong, batch[1]!))).toBe("eventlog.divergent")
+    expect(await code(say(batch[1]!, batch[0]!))).toBe("eventlog.divergent")
+    await make(log, "s2")
+    expect(await code(log.append({ aggregate: "s2", epoch, actor: "x", events: batch }))).toBe("eventlog.divergent")
+    expect((await log.head("s1"))?.seq).toBe(4)
+    const ids = (await everything(log, "s1")).map(({ id }) => id)
+    expect(new Set(ids).size).toBe(4)
+  })
+
+  test("lets anybody ask, and only the owner work (§2.2)", async () => {
+    await using kept = await open()
+    const { log } = kept
+    await make(log)
+    expect(await Promise.all(["session.interrupt.requested", "job.cancel.requested", "activity.recovery.decided", "my.work", "tool.started"].map((type) => code(log.append({ aggregate: "s1", actor: "x", events: [{ type, data: {} }] }))))).toEqual(["done", "done", "done", "eventlog.fenced", "eventlog.fenced"])
+  })
+
+  test("refuses a cursor of another log, and one ahead of it: never a silent wait", async () => {
+    await using kept = await open()
+    const { log } = kept
+    const { cursor } = await make(log)
+    const other = await make(log, "s2")
+    for (const after of [9, cursor.replace(":1", ":2"), other.cursor, "what", -1]) {
+      expect(await code(log.read({ aggregate: "s1", after }))).toBe("eventlog.cursor")
+      expect(await code(log.tail({ aggregate: "s1", after })[Symbol.asyncIterator]().next())).toBe("eventlog.cursor")
+    }
+    for (const absent of [() => log.read({ aggregate: "nobody" }), () => log.claim("nobody", "x"), () => log.remove("nobody"), () => log.claimReplay("nobody", "x"), () => log.replicate("nobody", "x", []), () => log.rebuild("nobody")]) expect(await code(absent())).toBe("eventlog.unknown")
+  })
+
+  test("brings an old version up to date as it is read, and passes a type that nobody knows (S3)", async () => {
+    await using kept = await open()
+    const { log } = kept
+    await make(log)
+    const { epoch } = await log.claim("s1", await log.runtime())
+    await log.append({ aggregate: "s1", epoch, actor: "x", events: [{ type: "my.old", version: 1, data: { sum: 2 } }, { type: "my.old", version: 2, data: { euros: 3 } }, { type: "my.old", version: 3, data: { cents: 5 } }, { type: "of.tomorrow", version: 9, data: { a: [null] } }] })
+    const read = (await log.read({ aggregate: "s1", after: 1 })).events.map(({ version, data }) => [version, data])
+    expect(read).toEqual([[3, { cents: 200 }], [3, { cents: 300 }], [3, { cents: 5 }], [9, { a: [null] }]])
+    expect((await log.read({ aggregate: "s1", types: ["of.tomorrow"] })).events.map(({ seq }) => seq)).toEqual([5])
+  })
+
+  test("is rebuilt to the very same rows (S2)", async () => {
+    await using kept = await open()
+    const { log, store } = kept
+    for (const id of ["s1", "s2"]) {
+      await make(log, id)
+      const { epoch } = await log.claim(id, await log.runtime())
+      await log.append({ aggregate: id, epoch, actor: "x", events: [admitted(9), drawn(2), admitted(1)] })
+    }
+    const rows = await rowsOf(store)
+    expect(await log.rebuild("accounts")).toEqual({ events: 6, damaged: [] })
+    expect(await rowsOf(store)).toBe(rows)
+  })
+
+  test("tells each tail each event once, in order, wherever the commits fall (S6)", async () => {
+    await using kept = await open()
+    const { log } = kept
+    await make(log)
+    await fc.assert(fc.asyncProperty(fc.array(fc.nat(2), { minLength: 1, maxLength: 12 }), fc.nat(4), async (bursts, pause) => {
+      const from = (await log.head("s1"))!.seq
+      const most = bursts.reduce((sum, n) => sum + n, 0)
+      const followers = Array.from({ length: 2 }, async () => {
+        const heard: number[] = []
+        if (most > 0) for await (const { seq } of log.tail({ aggregate: "s1", after: from })) if (heard.push(seq) === most) break
+        return heard
+      })
+      for (const [i, count] of bursts.entries()) {
+        if (i % 5 === pause) await new Promise((resolve) => setImmediate(resolve))
+        if (count > 0) await log.append({ aggregate: "s1", actor: "user", events: Array.from({ length: count }, () => admitted(1)) })
+      }
+      for (const heard of await soon(Promise.all(followers))) expect(heard).toEqual(Array.from({ length: most }, (_, i) => from + 1 + i))
+    }), { numRuns: 15 })
+  })
+
+  test("whatever is asked in whatever order: places are dense, names are once, epochs never fall, a replica is its keeper's (S1, S9, S20, S27)", async () => {
+    await using kept = await open()
+    const { log } = kept
+    const me = await log.runtime()
+    let serial = 0
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("ask" as const), name: fc.nat(2), hash: fc.constantFrom("h", "g") }),
+      fc.record({ do: fc.constant("work" as const), count: fc.nat(3), behind: fc.constantFrom(0, 0, 1) }),
+      fc.record({ do: fc.constantFrom("claim" as const, "release" as const, "keep" as const, "replicate" as const, "let go" as const) }),
+    )
+    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const id = `m${++serial}`
+      await make(log, id)
+      let [seq, epoch, owned, keeper] = [1, 0, false, false]
+      const receipts = new Map<number, { hash: string; last: number }>()
+      for (const next of steps) {
+        if (next.do === "claim") {
+          expect(await log.claim(id, me).catch((error: { code: string }) => error.code)).toEqual(keeper ? "eventlog.replica" : { epoch: ++epoch })
+          owned ||= !keeper
+        } else if (next.do === "release") {
+          await log.release(id, epoch)
+          owned = false
+        } else if (next.do === "keep") {
+          expect(await code(log.claimReplay(id, "keeper"))).toBe(owned ? "eventlog.owned" : "done")
+          keeper ||= !owned
+        } else if (next.do === "let go") {
+          await log.releaseReplay(id, "keeper")
+          keeper = false
+        } else if (next.do === "replicate") {
+          const given = { aggregate: id, seq: seq + 1, type: "my.copy", version: 1, epoch, actor: "there", created: 5, data: { n: seq } }
+          expect(await code(log.replicate(id, "other", [given]))).toBe("eventlog.replica")
+          expect(await code(log.replicate(id, "keeper", [given]))).toBe(keeper ? "done" : "eventlog.replica")
+          if (keeper) seq++
+        } else if (next.do === "ask") {
+          const known = receipts.get(next.name)
+          const asked = log.append({ aggregate: id, actor: "user", events: [admitted(1)], command: { id: `${id}/${next.name}`, kind: "ask", hash: next.hash } })
+          if (known && known.hash !== next.hash) expect(await code(asked)).toBe("eventlog.conflict")
+          else if (known) expect(await asked).toMatchObject({ last: known.last, repeated: true })
+          else if (keeper) expect(await code(asked)).toBe("eventlog.replica")
+          else {
+            expect(await asked).toMatchObject({ last: ++seq, repeated: false })
+            receipts.set(next.name, { hash: next.hash, last: seq })
+          }
+        } else if (next.do === "work") {
+          const worked = log.append({ aggregate: id, epoch: epoch - next.behind, actor: "me", events: Array.from({ length: next.count }, () => ({ type: "my.work", data: 1 })) })
+          if (keeper) expect(await code(worked)).toBe("eventlog.replica")
+          else if (next.behind > 0) expect(await code(worked)).toBe("eventlog.fenced")
+          else expect(await worked).toMatchObject({ first: seq + 1, last: (seq += next.count) })
+        }
+      }
+      const events = await everything(log, id, 7)
+      expect(events.map((event) => event.seq)).toEqual(Array.from({ length: seq }, (_, i) => i + 1))
+      expect(events.every((event, i) => i === 0 || event.epoch >= events[i - 1]!.epoch)).toBe(true)
+      expect(await log.head(id)).toMatchObject({ seq, epoch })
+    }), { numRuns: 30 })
+  })
+
+  test("is copied as it is, without telling anybody (S4, S27), and taken away whole", async () => {
+    await using kept = await open()
+    const { log, store, told } = kept
+    await make(log)
+    const { epoch } = await log.claim("s1", await log.runtime())
+    await log.append({ aggregate: "s1", epoch, actor: "x", events: [admitted(5), { ...drawn(2), id: "evt_x", causation: "c" }] })
+    await log.release("s1", epoch)
+    const logId = (await log.head("s1"))!.cursor.split(":")[0]!
+    const events = await everything(log, "s1")
+    const rows = await rowsOf(store)
+    await log.remove("s1")
+    expect(await log.head("s1")).toBeUndefined()
+    expect(await rowsOf(store)).toBe("[[],[]]")
+    await kept.settled()
+    told.length = 0
+    await log.claimReplay("s1", "keeper", { kind: "session", logId })
+    expect(await log.replicate("s1", "keeper", events.slice(0, 2))).toEqual({ head: 2 })
+    expect(await code(log.replicate("s1", "keeper", [{ ...events[1]!, actor: "y" }]))).toBe("eventlog.divergent")
+    expect(await code(log.replicate("s1", "keeper", [{ ...events[2]!, seq: 4 }]))).toBe("eventlog.gap")
+    expect(await log.replicate("s1", "keeper", events)).toEqual({ head: 3 })
+    await kept.settled()
+    expect(told).toEqual([])
+    expect((await everything(log, "s1")).map((event) => ({ ...event, position: 0 }))).toEqual(events.map((event) => ({ ...event, position: 0 })))
+    expect(await rowsOf(store)).toBe(rows)
+    await log.releaseReplay("s1", "keeper")
+    expect(await log.claim("s1", await log.runtime())).toEqual({ epoch: epoch + 1 })
   })
 })

@@ -417,6 +417,22 @@ describe("the service", () => {
     await expect(project.graft.permission.reply(id, "once")).rejects.toMatchObject({ code: "permission.unknown" })
   })
 
+  test("whoever keeps a question is told before a person is, and of the answer before it counts; an answer that was kept is the answer (C12, C41)", async () => {
+    const told: string[] = []
+    const ask = { action: "bash", resource: "kept", session: "s", call: "c8" }
+    const asked = next(project.graft, "permission.asked", (pending: { call?: string }) => (told.push("asked"), pending.call === "c8"))
+    const wait = { waiting: async () => void told.push("waiting"), replied: async (_: string, reply: string) => void told.push(`replied ${reply}`) }
+    const answer = project.graft.permission.request(ask, wait).finally(() => told.push("answered"))
+    const { id } = (await asked) as { id: string }
+    await project.graft.permission.reply(id, "deny")
+    expect(await answer).toMatchObject({ allowed: false, because: "denied" })
+    expect(told).toEqual(["waiting", "asked", "replied deny", "answered"])
+    for (const [reply, allowed] of [["once", true], ["deny", false]] as const) expect(await project.graft.permission.request(ask, { ...wait, known: (kept) => (kept === id ? reply : undefined) })).toMatchObject({ allowed })
+    expect(told).toHaveLength(4)
+    await expect(project.graft.permission.request(ask, { waiting: () => { throw new Error("the disk is full") } })).rejects.toThrow("the disk is full")
+    expect(await project.graft.permission.pending()).toEqual([])
+  })
+
   test("a question survives a reload of the plugin: asked once, answered on the next generation", async () => {
     let times = 0
     const remove = project.graft.on("permission.asked", () => void times++)

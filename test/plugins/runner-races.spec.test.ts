@@ -138,10 +138,10 @@ test("a knock right after the last look is heard (S17)", async () => {
   await using c = await conversation(() => says(...text("ok"), finish()))
   const { session } = c.kernel.graft
   const id = await c.session()
-  // The inbox as the coordinator reads it for the last time: the drain's own last look came before.
+  // What the coordinator asks for the last time: the drain's own last look came before.
   const settled = c.kernel.on("activity.settled", () => {
     settled()
-    c.log.afterRead("SELECT id, text, delivery, resume FROM session_input", 2, () => session.prompt({ session: id, text: "second" }))
+    c.log.afterRead("SELECT 1 FROM activity WHERE session", 1, () => session.prompt({ session: id, text: "second" }))
   })
   await session.prompt({ session: id, text: "first" })
   await heard(c, "session.idle")

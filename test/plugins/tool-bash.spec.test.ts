@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { definePlugin } from "graft"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
-import { Collector } from "../../plugins/tool-bash/collector.ts"
+import { Collector } from "../../plugins/lib/collector.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 let project: Project

@@ -2,17 +2,20 @@
  * An open conversation: what is typed becomes prompts, steers, answers and commands; what happens becomes lines. All that
  * must outlive a reload of this plugin is in the talk; the rest is found again from the log and from who asks.
  */
+import { relative } from "node:path"
 import { messageOf, type Graft } from "graft"
 import { explain, summary } from "../ending.ts"
 import { NOTED } from "../facts.ts"
+import { mentioned } from "../mentions.ts"
 import { orMoved } from "../moved.ts"
 import { Notes } from "../notes.ts"
 import type { Ended } from "../../session/contract.ts"
-import { pose, readReply, readTrust, type Question } from "../questions.ts"
+import { pose, readAnswer, readReply, readTrust, type Question } from "../questions.ts"
 import type { Screen, Talk } from "../screen.ts"
+import { oneLine } from "../table.ts"
 import { Tail } from "../tail.ts"
 import { newView, show, showDelta, subject, type View } from "../view.ts"
-import { commandOf, completions } from "./slash.ts"
+import { commandOf, completions, noCommand } from "./slash.ts"
 import type { Hearer, Posture, Surface } from "./surface.ts"
 
 /** Milliseconds that an interrupted session gets to write down where it stands before one leaves. */
@@ -47,6 +50,8 @@ export class Conversation implements Hearer {
   #more = false
   #stopping = false
   #streaming = false
+  /** A command of the person's own that runs. */
+  #shell: { command: string; stop: AbortController } | undefined
   readonly #begun = Promise.withResolvers<void>()
   #work: Promise<void> = this.#begun.promise
   /** Until it has begun, nothing that is typed is taken. */
@@ -97,6 +102,8 @@ export class Conversation implements Hearer {
     })
     on("permission.asked", (ask) => { if (ask.location === location) this.#ask({ kind: "permission", id: ask.id, ask }) })
     on("permission.replied", ({ id }) => this.#answered(id))
+    on("question.asked", (ask) => { if (ask.location === location) this.#ask({ kind: "question", id: ask.id, ask }) })
+    on("question.replied", ({ id }) => this.#answered(id))
     on("trust.asked", (ask) => { if (ask.location === location) this.#ask({ kind: "trust", id: ask.id, ask }) })
     on("trust.answered", ({ id }) => this.#answered(id))
     on("config.changed", ({ paths }) => { if (paths.includes("model")) void this.#modelChosen() })
@@ -139,6 +146,12 @@ export class Conversation implements Hearer {
   }
 
   #follow(type: string, data: unknown): void {
+    if (type === "shell.settled") this.#shell = undefined
+    // A job that ended may have begun it.
+    if (type === "activity.opened" && !this.#waiting) {
+      this.talk.since = Date.now()
+      this.#await()
+    }
     if (type === "tool.called") this.#calls.get((data as { call: string }).call)?.()
     if (type === "message.settled" || type === "tool.called") this.#streaming = false
     this.#surface.refresh()
@@ -149,6 +162,7 @@ export class Conversation implements Hearer {
   posture(): Posture {
     const [question] = this.#questions.values()
     if (question) return { prompt: pose(question).prompt, style: "yellow", hint: "", open: this.#taking === 0 }
+    if (this.#shell) return { status: `… ${oneLine(this.#shell.command, 80)}`, prompt: "› ", style: "cyan", hint: "Ctrl-C ends the command", open: false }
     if (!this.#waiting) return { prompt: "› ", style: "cyan", hint: this.talk.session === undefined ? "ask for something, or /help" : "", open: this.#taking === 0 }
     const running = [...this.#view.calls.values()].map(({ name, input }) => `${name} ${subject(input)}`.trim())
     const status = this.#stopping ? "… stopping; Ctrl-C again leaves" : running.length > 0 ? `… ${running.join(", ")}` : this.#streaming ? undefined : "… waiting for the model"
@@ -171,18 +185,69 @@ export class Conversation implements Hearer {
     if (text.trim() === "") return
     if (this.#surface.shows) this.line(`${this.#waiting ? "" : "\n"}${this.#waiting ? "»" : "›"} ${text.replaceAll("\n", "\n  ")}`, "bold")
     const command = commandOf(text)
-    await (command ? command(this) : this.#prompt(text))
+    if (command) return command(this)
+    // What comes through a pipe was perhaps not written by who runs this.
+    if (text.startsWith("!") && this.place.interactive) return void this.#run(text.slice(1).trim()).catch((error: unknown) => this.line(messageOf(error), "red"))
+    if (!text.startsWith("/")) return this.#prompt(text)
+    // It may ask for permission, and the answer comes the same way as this did.
+    void this.#expand(text).catch((error: unknown) => this.line(messageOf(error), "red"))
+  }
+
+  /** A command that is kept in a file becomes its prompt. */
+  async #expand(text: string): Promise<void> {
+    const { project, directory } = this.place
+    const prompt = await project.command.expand(text, { directory, ...(this.talk.session && { session: this.talk.session }) })
+    const none = prompt === undefined ? await noCommand(text, project) : undefined
+    if (none) return this.line(none, "yellow")
+    await this.#prompt(prompt ?? text)
+  }
+
+  /** A new session is made with the first thing that is done in it. */
+  async #begin(): Promise<void> {
+    const { talk } = this
+    if (talk.session !== undefined) return
+    const session = await this.#graft.session.create({ directory: this.place.directory, ...(talk.model && { model: talk.model }), ...(talk.agent && { agent: talk.agent }) })
+    await this.open(session.id, 0)
+  }
+
+  /** `!ls`: run here and now; its output is shown when it stands in the log, and the model is told with the next prompt. */
+  async #run(command: string): Promise<void> {
+    if (command === "") return this.line("say which command: !git status", "yellow")
+    if (this.#waiting || this.#shell) return this.line("interrupt what runs first (Ctrl-C)", "yellow")
+    const stop = new AbortController()
+    const shell = (this.#shell = { command, stop })
+    try {
+      await this.#begin()
+      this.#surface.refresh()
+      await this.#graft.job.shell(this.talk.session!, command, { signal: stop.signal })
+    } finally {
+      if (this.#shell === shell) this.#shell = undefined
+      this.#surface.refresh()
+    }
   }
 
   async #prompt(text: string): Promise<void> {
     const { talk } = this
     const { directory } = this.place
-    if (talk.session === undefined) {
-      const session = await this.#graft.session.create({ directory, ...(talk.model && { model: talk.model }) })
-      await this.open(session.id, 0)
-    }
+    await this.#begin()
     if (!this.#waiting) talk.since = Date.now()
-    await this.#graft.session.prompt({ session: talk.session!, text })
+    const files = mentioned(text, directory)
+    await this.#graft.session.prompt({ session: talk.session!, text, ...(files.length > 0 && { files }) })
+    if (files.length > 0) this.line(`attached: ${files.map((file) => relative(directory, file)).join(", ")}`, "dim")
+    this.#await()
+  }
+
+  /** Now, or at the next safe boundary of what runs. */
+  async compact(instructions?: string): Promise<void> {
+    if (!this.#waiting) this.talk.since = Date.now()
+    await this.#graft.session.compact(this.talk.session!, instructions)
+    this.#await()
+  }
+
+  /** One more attempt at what is open: also at a request of which nobody knows whether it was sent. */
+  async again(): Promise<void> {
+    if (!this.#waiting) this.talk.since = Date.now()
+    await this.#graft.session.run(this.talk.session!)
     this.#await()
   }
 
@@ -210,11 +275,12 @@ export class Conversation implements Hearer {
 
   #ended(ended: Ended): void {
     if (ended.state === "blocked") this.line(`needs permission: ${ended.rule ?? ended.reason ?? "an action that nobody could allow"}`, "yellow")
-    else if (ended.state !== "done") this.line(explain(ended, "say something to go on"), ended.state === "interrupted" ? "yellow" : "red")
+    else if (ended.state !== "done") this.line(explain(ended, "say something to go on", "/again"), ended.state === "interrupted" ? "yellow" : "red")
     this.line(summary(ended, Date.now() - this.talk.since), "dim")
   }
 
   interrupt(): void {
+    if (this.#shell) return this.#shell.stop.abort()
     if (!this.#waiting || this.#stopping) return this.#left.resolve(this.#waiting)
     this.#stopping = true
     this.#surface.refresh()
@@ -223,6 +289,7 @@ export class Conversation implements Hearer {
 
   /** What still runs is interrupted, and may be gone on with later. */
   leave(): void {
+    this.#shell?.stop.abort()
     if (!this.#waiting || this.#stopping) return this.#left.resolve(this.#waiting)
     this.interrupt()
     const late = this.#graft.timeout(GRACE, () => this.#left.resolve(true))
@@ -234,6 +301,7 @@ export class Conversation implements Hearer {
   /** Questions that were open before this generation of the plugin was. */
   async #askAgain(): Promise<void> {
     for (const ask of await this.place.project.permission.pending()) this.#ask({ kind: "permission", id: ask.id, ask })
+    for (const ask of await this.place.project.question.pending().catch(() => [])) this.#ask({ kind: "question", id: ask.id, ask })
     for (const ask of await this.#graft.trust.pending()) if (ask.location === this.place.location) this.#ask({ kind: "trust", id: ask.id, ask })
   }
 
@@ -250,7 +318,7 @@ export class Conversation implements Hearer {
 
   /** The call that is asked about stands in the log behind what the model said before it. */
   async #called(question: Question): Promise<void> {
-    const { call, session } = question.kind === "permission" ? question.ask : {}
+    const { call, session } = question.kind === "trust" ? {} : question.ask
     if (call === undefined || session !== this.talk.session || this.#view.calls.has(call)) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#calls.set(call, resolve)
@@ -273,6 +341,10 @@ export class Conversation implements Hearer {
       if (!reply) return this.line(`please answer ${question.ask.rule ? "o, a or d" : "o or d"}`, "yellow")
       await this.place.project.permission.reply(question.id, reply)
       this.line(reply === "deny" ? "denied" : reply === "once" ? "allowed once" : `always allowed: ${question.ask.rule!}`, reply === "deny" ? "red" : "green")
+    } else if (question.kind === "question") {
+      const answer = readAnswer(question.ask, text)
+      if (!answer) return this.line(`please answer with ${question.ask.several ? "numbers" : "a number"} from 1 to ${question.ask.choices?.length ?? 1}, or in your own words; - leaves it open`, "yellow")
+      await this.place.project.question.reply(question.id, answer)
     } else {
       const answer = readTrust(text)
       if (!answer) return this.line("please answer y, a or n", "yellow")

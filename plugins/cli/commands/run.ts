@@ -10,7 +10,8 @@ import { orMoved } from "../moved.ts"
 import { setFlags } from "../flags.ts"
 import { comeUp, demoNotice, notices, sayWarning } from "../notices.ts"
 import { put, type Errand, type Screen } from "../screen.ts"
-import { chooseSession } from "../session.ts"
+import { attachable, mentioned } from "../mentions.ts"
+import { titleOf, wantedAgent, wantedSession } from "../session.ts"
 import { readPrompt } from "../stdin.ts"
 import { Tail } from "../tail.ts"
 import { endLine, newView, show, showDelta } from "../view.ts"
@@ -20,8 +21,10 @@ const GRACE = 5_000
 
 const OPTIONS = {
   model: { type: "string", short: "m", value: "provider/id", about: "the model (graft models lists them)" },
+  agent: { type: "string", short: "a", value: "name", about: "who works, e.g. plan (graft agents lists them)" },
   continue: { type: "boolean", short: "c", about: "go on with the latest session of this project" },
   session: { type: "string", short: "s", value: "id", about: "go on with this session" },
+  file: { type: "string", multiple: true, value: "path|url", about: "attach a text, an image, a PDF or a sound (repeatable); @path in the prompt does the same" },
   format: { type: "string", short: "f", value: "text|jsonl", about: "text (default), or one event a line" },
   quiet: { type: "boolean", short: "q", about: "nothing but the answer" },
   allow: { type: "string", multiple: true, value: "rule", about: "allow an action, e.g. --allow edit --allow 'bash:npm *' (repeatable)" },
@@ -66,8 +69,8 @@ export const run = (graft: Graft, screen: Screen): Work => ({
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (code === "Moved" && graft.retiring.aborted) throw error
-      const exit = terminal.signal.aborted ? EXIT.interrupted : error instanceof UsageError ? EXIT.usage : EXIT.failed
-      if (exit !== EXIT.usage) result({ state: exit === EXIT.failed ? "failed" : "interrupted", reason: messageOf(error), ...(typeof code === "string" && { code }) }, exit, {})
+      const exit = terminal.signal.aborted ? EXIT.interrupted : error instanceof UsageError ? EXIT.usage : code === "command.denied" ? EXIT.permission : EXIT.failed
+      if (exit !== EXIT.usage) result({ state: exit === EXIT.failed ? "failed" : exit === EXIT.permission ? "blocked" : "interrupted", reason: messageOf(error), ...(typeof code === "string" && { code }) }, exit, {})
       throw error
     }
   },
@@ -75,24 +78,30 @@ export const run = (graft: Graft, screen: Screen): Work => ({
 
 /** All up to the moment when the prompt is in the log. Done once, however often this plugin is edited meanwhile. */
 async function begin(graft: Graft, flags: Flags, positionals: readonly string[], terminal: Terminal, quiet: boolean, screen: Screen): Promise<Errand> {
-  const prompt = await promptOf(positionals, flags, terminal)
+  const said = await promptOf(positionals, flags, terminal)
   const started = Date.now()
-  const location = locationOf(terminal.directory)
+  const old = await wantedSession(graft, locationOf(terminal.directory), flags)
+  const location = old?.location ?? locationOf(terminal.directory)
   await setFlags(graft, flags, location)
   using project = await graft.at(location)
   await comeUp(graft)
-  const model = await project.model.resolve(flags.model)
+  const agent = await wantedAgent(project, flags.agent ?? old?.agent)
+  const model = await project.model.resolve(flags.model ?? old?.model ?? agent?.model)
   const demo = demoNotice(model, flags.model)
   // Who asked for a model in a file that cannot be read is not answered by the demo.
   const unreadable = demo.length > 0 ? (await graft.config.warnings(location)).find(({ path }) => path === "") : undefined
   if (unreadable) throw new Error(`${sayWarning(unreadable)}. The demo does not answer in place of the model that may stand there; mend the file, or say --model demo/demo`)
   if (!quiet) for (const notice of [...demo, ...(await notices(graft, location))]) terminal.err(terminal.paint("yellow", `${notice}\n`))
-  const { session, fresh } = await chooseSession(graft, terminal.directory, location, flags)
-  const after = fresh ? 0 : ((await graft.eventlog.head(session.id))?.seq ?? 0)
+  if (old && !quiet) terminal.err(terminal.paint("dim", `going on with ${old.id}: ${titleOf(old)}${old.directory === terminal.directory ? "" : `, in ${old.directory}`}\n`))
+  const session = old ?? (await graft.session.create({ directory: terminal.directory, ...(flags.model && { model: flags.model }), ...(flags.agent && { agent: flags.agent }) }))
+  const after = old ? ((await graft.eventlog.head(session.id))?.seq ?? 0) : 0
   screen.view = newView(session.id, { live: terminal.together, together: terminal.together, quiet })
   terminal.signal.throwIfAborted()
-  if (prompt === undefined) await graft.session.run(session.id)
-  else await graft.session.prompt({ session: session.id, text: prompt })
+  // "/name" is a command that is kept in a file, where there is one.
+  const prompt = said?.startsWith("/") ? ((await project.command.expand(said, { directory: session.directory, session: session.id, signal: terminal.signal })) ?? said) : said
+  const files = [...(flags.file ?? []), ...mentioned(prompt ?? "", terminal.directory)].map((source) => attachable(source, terminal.directory))
+  if (prompt === undefined && files.length === 0) await graft.session.run(session.id)
+  else await graft.session.prompt({ session: session.id, text: prompt ?? "", ...(files.length > 0 && { files: [...new Set(files)] }) })
   return { session: session.id, after, started, model: session.model ?? "" }
 }
 
@@ -105,7 +114,7 @@ async function promptOf(positionals: readonly string[], flags: Flags, terminal: 
   const read = named || (piped && !goOn) ? await readPrompt(terminal.input, { patient: named, signal: terminal.signal }) : undefined
   const prompt = [words, read].filter(Boolean).join("\n\n")
   if (prompt) return prompt
-  if (goOn && !named) return undefined
+  if ((goOn || flags.file) && !named) return undefined
   throw new UsageError(piped || named ? "there is no prompt: nothing came on stdin. Write it behind the command" : 'there is no prompt: graft run "what to do"')
 }
 
@@ -148,7 +157,7 @@ function late(signal: AbortSignal, session: string): Promise<Ended> {
 const exitOf = ({ state }: Ended): number => ({ done: EXIT.done, failed: EXIT.failed, parked: EXIT.failed, blocked: EXIT.permission, interrupted: EXIT.interrupted })[state]
 
 function explainEnd(ended: Ended): string {
-  if (ended.state !== "blocked") return explain(ended, "graft run --continue goes on")
+  if (ended.state !== "blocked") return explain(ended, "graft run --continue goes on", "graft run --continue")
   const { rule, reason } = ended
   return `needs permission: ${rule ?? reason ?? "an action that nobody could allow"}${rule ? `\nallow it with: --allow ${quoted(rule)} (then --continue goes on)` : ""}`
 }

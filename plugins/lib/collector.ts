@@ -57,6 +57,6 @@ export class Collector {
 const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
 
 /** Without escape sequences and other controls; of a line that was drawn over and over, its last state. */
-function readable(text: string): string {
+export function readable(text: string): string {
   return stripVTControlCharacters(text).replaceAll("\0", "␀").replace(CONTROLS, "").replace(/\r+\n/g, "\n").split("\n").map((line) => line.slice(line.lastIndexOf("\r") + 1)).join("\n")
 }

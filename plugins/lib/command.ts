@@ -1,26 +1,27 @@
 /**
  * One shell command that always comes back: no stdin, its own process group, done when the shell itself exits and a
  * short drain has passed, whatever its children hold open; killed with all its children at the deadline, at the
- * signal, and when it floods (demand.md e1).
+ * signal, when it floods (demand.md e1), and when this process dies.
  */
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { existsSync } from "node:fs"
 import { messageOf } from "graft"
 import { Collector } from "./collector.ts"
-import { endFamily, familyOf, MARK } from "./processes.ts"
+import type { Leash } from "./leash.ts"
+import { endFamily, familyOf, marked } from "./processes.ts"
+import { FLOOD, scriptOf, SHELL } from "./shell.ts"
 
-export interface Command { command: string; directory: string; env: Record<string, string | undefined>; deadline: number; signal: AbortSignal; progress(output: string): void }
+export interface Command { command: string; directory: string; env: Record<string, string | undefined>; deadline: number; signal: AbortSignal; leash: Leash; progress(output: string): void }
 export type Ending = { kind: "exit"; code: number } | { kind: "signal"; signal: string } | { kind: "deadline" | "interrupted" | "flood" }
 /** `left`: processes that were still there when the shell was done, and were ended. */
 export interface Finished { output: string; ending: Ending; left: number; bytes: number }
 
 const DRAIN = 150
 const GRACE = 250
-const MAX_OUTPUT = 64 * 1024 * 1024
 const PROGRESS = 100
 
-const shell = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"].find((path) => existsSync(path)) ?? "/bin/sh"
+/** It starts when it is told to, and that is after somebody watches over it; a pipe that closes before is no word to start. */
+const GO = 'read -r go || exit; exec "$0" -c "$1" </dev/null'
 
 /** `bash.start`: it could not be started; the directory may be gone. */
 export class StartError extends Error {
@@ -28,10 +29,9 @@ export class StartError extends Error {
   constructor(directory: string, cause: unknown) { super(`the command could not be started in ${directory}: ${messageOf(cause)}`, { cause }) }
 }
 
-export async function run({ command, directory, env, deadline, signal, progress }: Command): Promise<Finished> {
+export async function run({ command, directory, env, deadline, signal, leash, progress }: Command): Promise<Finished> {
   const mark = randomUUID()
-  // One pipe for both streams keeps their order; the second holds only what the shell says of a line it cannot parse.
-  const child = start(directory, `exec 2>&1; ${command}`, { ...env, [MARK]: env[MARK] ? `${env[MARK]},${mark}` : mark })
+  const child = start(directory, scriptOf(command), marked(env, mark))
   const family = child.pid === undefined ? undefined : familyOf(child.pid, mark)
   const collector = new Collector()
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Ending>()
@@ -40,11 +40,13 @@ export async function run({ command, directory, env, deadline, signal, progress 
     child.once("exit", (code, by) => resolve(by ? { kind: "signal", signal: by } : { kind: "exit", code: code ?? 0 }))
   })
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()))
+  const free = child.pid === undefined ? undefined : leash.hold(child.pid, mark)
+  child.stdin.on("error", () => {}).end("\n")
 
   let told = 0
   const collect = (chunk: Buffer) => {
     collector.add(chunk)
-    if (collector.total > MAX_OUTPUT) return stop({ kind: "flood" })
+    if (collector.total > FLOOD) return stop({ kind: "flood" })
     if (performance.now() - told < PROGRESS) return
     told = performance.now()
     progress(collector.recent())
@@ -62,6 +64,7 @@ export async function run({ command, directory, env, deadline, signal, progress 
     const left = family ? await endFamily(family, GRACE) : 0
     return { output: collector.text(), ending, left: ending.kind === "exit" || ending.kind === "signal" ? left : 0, bytes: collector.total }
   } finally {
+    free?.()
     clearTimeout(timer)
     signal.removeEventListener("abort", interrupted)
     child.stdout.destroy()
@@ -72,8 +75,20 @@ export async function run({ command, directory, env, deadline, signal, progress 
 /** What is wrong at once (too long, with its environment) and what turns out later are one error. */
 function start(directory: string, script: string, env: Record<string, string | undefined>) {
   try {
-    return spawn(shell, ["-c", script], { cwd: directory, env, detached: true, stdio: ["ignore", "pipe", "pipe"], windowsHide: true })
+    return spawn("/bin/sh", ["-c", GO, SHELL, script], { cwd: directory, env, detached: true, stdio: "pipe", windowsHide: true })
   } catch (error) {
     throw new StartError(directory, error)
+  }
+}
+
+/** What a reader of its output has to know of its end; nothing, where it just went well, or where who interrupted says so. */
+export function verdictOf({ ending, bytes }: Pick<Finished, "ending" | "bytes">, seconds: number, most: string): string {
+  switch (ending.kind) {
+    case "exit": return ending.code === 0 ? "" : `exit code ${ending.code}`
+    case "signal": return `ended by ${ending.signal}`
+    case "deadline": return `stopped: it ran longer than ${seconds} s${most}`
+    case "interrupted": return ""
+    case "flood": return `stopped: it wrote more than ${bytes} bytes; send the output to a file, or filter it`
+    default: return ending satisfies never
   }
 }

@@ -1,0 +1,23 @@
+/** The house's prompts: `config/prompts/<name>.md`, or the user's own file of that name in their config directory. */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const SHIPPED = fileURLToPath(new URL("../../config/prompts", import.meta.url))
+
+/** Read anew each time, so that a saved file counts at once. A file that cannot be read, or is empty, is passed over. */
+export function promptNamed(name: string, configDirectory: string): string {
+  for (const folder of [join(configDirectory, "prompts"), SHIPPED]) {
+    const text = read(join(folder, `${name}.md`))
+    if (text) return text
+  }
+  return ""
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8").trim()
+  } catch {
+    return undefined
+  }
+}
