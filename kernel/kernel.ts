@@ -104,7 +104,7 @@ export class Kernel {
     return this.clock.now() - started
   }
 
-  async #pass(cause: string, settle: number, realms = this.realms()): Promise<void> {
+  async #pass(cause: string, settle: number): Promise<void> {
     if (this.#closed) return
     this.busy(1)
     try {
@@ -115,7 +115,7 @@ export class Kernel {
         await this.unit(realm, id).request(cause, settle)
       }
       const idsOf = (realm: Realm) => [...new Set([...realm.units.keys(), ...this.wants.idsFor(realm)])].filter((id) => id !== "host")
-      await Promise.all(realms.flatMap((realm) => idsOf(realm).map((id) => compare(realm, id))))
+      await Promise.all(this.realms().flatMap((realm) => idsOf(realm).map((id) => compare(realm, id))))
     } finally {
       this.busy(-1)
     }
@@ -169,7 +169,7 @@ export class Kernel {
     this.locations.set(location, realm)
     this.hold(realm)()
     this.tell(this.root, "location.opened", { location })
-    void this.#pass("location opened", 0, [realm])
+    void this.reconcile([], "location opened")
     return realm
   }
 

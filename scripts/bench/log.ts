@@ -25,7 +25,7 @@ export async function logFigures(): Promise<Figure[]> {
 }
 
 /** Eight sessions that append beside each other, and the same statements without the log: one transaction for eight, a savepoint each. */
-async function appends(home: string): Promise<Figure> {
+export async function appends(home: string): Promise<Figure> {
   const kernel = await open(join(home, "appends"), ["store", "eventlog"])
   const { eventlog } = kernel.graft
   const sessions = Array.from({ length: IN_FLIGHT }, (_, n) => `s${n}`)
@@ -49,6 +49,8 @@ async function appends(home: string): Promise<Figure> {
 
 function rawWriter(file: string, data: string): (rounds: number) => Promise<number> {
   const database = new Sqlite(file)
+  // As the store opens its own.
+  database.pragma("auto_vacuum = INCREMENTAL")
   database.pragma("journal_mode = WAL")
   database.pragma("synchronous = FULL")
   database.pragma("foreign_keys = ON")

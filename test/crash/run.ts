@@ -34,6 +34,7 @@ export async function run(world: World, scenario: string, plan: readonly string[
   const before: Map<string, string> = new Map()
   let told: Told | undefined
   let missed = false
+  let crashed = false
   try {
     if (wanted.old) await makeOld(home, cache)
     for (const [n, point] of [...plan, undefined].entries()) {
@@ -47,7 +48,10 @@ export async function run(world: World, scenario: string, plan: readonly string[
       await beside
       reached.push(existsSync(trace) ? readFileSync(trace, "utf8").trim().split("\n").filter(Boolean) : [])
       keeps(ledgers, before, violations)
-      if (ended.killed) continue
+      if (ended.killed) {
+        crashed = true
+        continue
+      }
       missed = point !== undefined
       if (ended.told) told = ended.told
       else violations.push(`S21: the process ended ${ended.how}`)
@@ -55,7 +59,7 @@ export async function run(world: World, scenario: string, plan: readonly string[
     }
     meddle?.(ledgers)
     if (told && wanted.lines) violations.push(...linesOf(wanted.lines, project))
-    if (told) violations.push(...lawsOf(wanted, ledgers, told, plan.length > 0 && !missed))
+    if (told) violations.push(...lawsOf(wanted, ledgers, told, crashed))
     return { scenario, plan, missed, violations, reached, milliseconds: performance.now() - started }
   } finally {
     world.runs.delete(session)
