@@ -16,21 +16,22 @@ export type Known = ReadonlyMap<string, number>
 
 /** Data as it will be stored. */
 export function textsOf({ aggregate, actor, create, events }: Pick<Append, "aggregate" | "actor" | "create" | "events">): string[] {
-  const wrong = (what: string) => new EventLogError("eventlog.invalid", `an append to ${JSON.stringify(aggregate)}: ${what}`)
-  if (!isText(aggregate) || !isText(actor) || (create !== undefined && !isText(create))) throw wrong(`"aggregate", "actor" and "create" are texts`)
-  if (!Array.isArray(events)) throw wrong(`"events" is a list`)
+  if (!isText(aggregate) || !isText(actor) || (create !== undefined && !isText(create))) throw invalid(aggregate, `"aggregate", "actor" and "create" are texts`)
+  if (!Array.isArray(events)) throw invalid(aggregate, `"events" is a list`)
   return events.map((event: NewEvent | null, i) => {
     const { type, data, id, causation, correlation } = event ?? ({} as NewEvent)
-    if (!isText(type)) throw wrong(`event ${i} has no type`)
-    if (![id, causation, correlation].every((name) => name === undefined || isText(name))) throw wrong(`the ids of ${type} are texts`)
+    if (!isText(type)) throw invalid(aggregate, `event ${i} has no type`)
+    if (!(isName(id) && isName(causation) && isName(correlation))) throw invalid(aggregate, `the ids of ${type} are texts`)
     let text: string | undefined
-    try { text = JSON.stringify(data) } catch (error) { throw wrong(`the data of ${type} cannot be written as JSON: ${(error as Error).message}`) }
-    if (text === undefined) throw wrong(`${type} has no data`)
-    if (text.length > MOST) throw wrong(`the data of ${type} is ${text.length} characters long; more than ${MOST} belong into a blob`)
+    try { text = JSON.stringify(data) } catch (error) { throw invalid(aggregate, `the data of ${type} cannot be written as JSON: ${(error as Error).message}`) }
+    if (text === undefined) throw invalid(aggregate, `${type} has no data`)
+    if (text.length > MOST) throw invalid(aggregate, `the data of ${type} is ${text.length} characters long; more than ${MOST} belong into a blob`)
     return text
   })
 }
 
+const invalid = (aggregate: string, what: string) => new EventLogError("eventlog.invalid", `an append to ${JSON.stringify(aggregate)}: ${what}`)
+const isName = (value: unknown): boolean => value === undefined || isText(value)
 export const isText = (value: unknown): value is string => typeof value === "string" && value !== ""
 
 export function append(tx: Tx, batch: Append, texts: readonly string[], projections: Projections, known: Known): Written {

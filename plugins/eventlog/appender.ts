@@ -38,7 +38,7 @@ export class Appender {
         this.#waiting++
         try { await projections.ready(batch.events) } finally { this.#waiting-- }
       }
-      const { kind, events, named, ...appended } = await store.write((tx) => {
+      const { kind, events, named, first, last, cursor, repeated } = await store.write((tx) => {
         this.#pass(owner, ticket)
         try {
           return append(tx, batch, texts, projections, this.#names)
@@ -46,12 +46,13 @@ export class Appender {
           throw this.#refuse(owner, error)
         }
       })
-      this.#learn(named)
-      if (!appended.repeated) {
+      if (named.size > 0) this.#learn(named)
+      if (!repeated) {
         ring(aggregate)
-        await teller.tell(location, kind, events)
+        const telling = teller.tell(location, kind, events)
+        if (telling) await telling
       }
-      return appended
+      return { first, last, cursor, repeated }
     } catch (error) {
       throw this.#refuse(owner, error)
     }

@@ -34,7 +34,8 @@ export class Vendors {
         this.#open.delete(id)
         for (const remove of removes) remove()
       }
-      await Promise.all([...wanted.values()].filter(({ id }) => !this.#open.has(id)).map((row) => this.#begin(row)))
+      // One after the other: their providers stand in the order of the rows.
+      for (const row of wanted.values()) if (!this.#open.has(row.id)) await this.#begin(row)
     }))
   }
 
