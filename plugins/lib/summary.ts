@@ -1,4 +1,4 @@
-/** The words by which a summary and the wish for one are known: to who writes them, to the demo, and to the next summary. */
+/** The words by which a summary, the wish for one, and a command of the person are known: to who writes them, to the demo, and to the next summary. */
 
 const HEADING = "Summary of the conversation so far. What it stands for is no longer part of this conversation:"
 const [OPENS, CLOSES] = ["<conversation>", "</conversation>"]
@@ -15,3 +15,6 @@ export const toFold = (conversation: string, instructions?: string): string =>
 /** The conversation in such a wish; undefined in every other text. */
 export const conversationIn = (text: string): string | undefined =>
   text.startsWith(`${OPENS}\n`) && text.includes(`\n${CLOSES}\n`) ? text.slice(OPENS.length + 1, text.lastIndexOf(`\n${CLOSES}\n`)) : undefined
+
+/** How a model is told of a command that the person ran. */
+export const SHELL_TOLD = "I ran this in the shell:"

@@ -3,7 +3,7 @@
  * came of those that were made. Only tools that the request offers are called.
  */
 import type { LanguageModelV4Prompt, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart } from "@ai-sdk/provider"
-import { conversationIn, isSummary } from "../lib/summary.ts"
+import { conversationIn, isSummary, SHELL_TOLD } from "../lib/summary.ts"
 import { count, describeFile, describePlan, describeProject } from "./describe.ts"
 import { RULES, type Step } from "./rules.ts"
 import { summarise } from "./summarise.ts"
@@ -15,7 +15,7 @@ interface Done { step: Step; output: string; failed: boolean }
 
 const SHOWN_LINES = 40
 /** A note of the host, not of the person: the day, that it should go on, or what was folded. */
-const isNote = (text: string): boolean => /^Today is \d{4}-\d{2}-\d{2} |^Continue\.$/.test(text) || isSummary(text)
+const isNote = (text: string): boolean => /^Today is \d{4}-\d{2}-\d{2} |^Continue\.$/.test(text) || isSummary(text) || text.startsWith(SHELL_TOLD)
 const CALL = /^demo_\d+_(\d+)_(\d+)$/
 
 export const ABOUT = "This is Graft's built-in demo: rules, not a language model. For a real one run `graft auth login anthropic` (or `openai`), set ANTHROPIC_API_KEY or OPENAI_API_KEY, or name an OpenAI-compatible URL in the config."

@@ -5,6 +5,7 @@
  * of nothing but space and half characters, is not in it.
  */
 import type { LanguageModelV4FilePart, LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4TextPart, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
+import { SHELL_TOLD } from "../lib/summary.ts"
 import type { Message, Part } from "../session/contract.ts"
 
 type Call = Extract<Part, { kind: "tool" }>
@@ -80,7 +81,7 @@ function outputOf(call: Call): LanguageModelV4ToolResultOutput {
 
 /** What the user did themselves, between two of their messages. */
 const shellText = ({ command, state, output, exit, ending }: Extract<Part, { kind: "shell" }>): string =>
-  [`I ran this in the shell:`, `$ ${command}`, state === "started" ? "(it has not ended)" : output || "(no output)", ...(exit ? [`(exit code ${exit})`] : []), ...(ending === "lost" ? ["(how it ended is not known)"] : [])].join("\n")
+  [SHELL_TOLD, `$ ${command}`, state === "started" ? "(it has not ended)" : output || "(no output)", ...(exit ? [`(exit code ${exit})`] : []), ...(ending === "lost" ? ["(how it ended is not known)"] : [])].join("\n")
 
 const isSaid = (text: string): boolean => text.trim() !== ""
 const options = (metadata: unknown): { providerOptions?: SharedV4ProviderOptions } => (metadata === undefined ? {} : { providerOptions: metadata as SharedV4ProviderOptions })
