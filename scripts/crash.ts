@@ -1,12 +1,13 @@
 /**
  * Kills the process at every named point of every scenario, at random second points inside the recovery, and over and
- * over at one commit, and holds what is left against the laws. `--scenario NAME`, `--point A[,B]` repeats one run; `--singles N` (default: all),
- * `--pairs N` and `--seed N` choose how many points and which.
+ * over at one commit, and holds what is left against the laws; then many processes at once. `--scenario NAME`,
+ * `--point A[,B]` repeats one run; `--singles N` (default: all), `--pairs N` and `--seed N` choose how many points and which.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { manyRuns, oldStarters } from "../test/crash/crowd.ts"
 import { crashes } from "../test/crash/matrix.ts"
 import { SCENARIOS } from "../test/crash/scenarios.ts"
 import { openWorld } from "../test/crash/world.ts"
@@ -32,9 +33,16 @@ try {
     const started = performance.now()
     const result = await crashes(world, { scenarios: names, pairs: Number(values.pairs), always: true, ...(values.singles && { singles: Number(values.singles) }), seed: Number(values.seed), jobs: Number(values.jobs), cache, say })
     failed = result.violations
+    if (values.scenario === undefined) failed += await crowd("50 runs at once on one home", () => manyRuns(50)) + await crowd("four that start on an old schema", () => oldStarters(world, cache))
     say(`${result.runs} runs, ${result.violations} violations, ${Math.round((performance.now() - started) / 1_000)} s`)
   }
 } finally {
   rmSync(cache, { recursive: true, force: true })
+}
+async function crowd(what: string, run: () => Promise<string[]>): Promise<number> {
+  const wrong = await run()
+  say(`${what}: ${wrong.length} violations`)
+  for (const each of wrong.slice(0, 10)) say(`  ${each}`)
+  return wrong.length
 }
 process.exitCode = failed > 0 ? 1 : 0

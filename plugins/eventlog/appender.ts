@@ -49,8 +49,7 @@ export class Appender {
       if (named.size > 0) this.#learn(named)
       if (!repeated) {
         ring(aggregate)
-        const telling = teller.tell(location, kind, events)
-        if (telling) await telling
+        await teller.tell(location, kind, events)
       }
       return { first, last, cursor, repeated }
     } catch (error) {

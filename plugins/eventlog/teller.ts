@@ -21,20 +21,18 @@ export class Teller {
     graft.defer(() => this.#letGo(() => true))
   }
 
-  /** What is stored stays stored: nothing here fails the append. At the root it is told at once; a project may have to be opened. */
-  tell(location: string | undefined, kind: string, events: readonly StoredEvent[]): Promise<void> | undefined {
-    if (events.length === 0) return undefined
-    if (location === undefined) return void this.#say(this.#graft.emit, kind, events)
-    return this.#at(location).then(({ emit }) => this.#say(emit, kind, events)).catch((error: unknown) => {
-      this.#graft.log.warn(`events ${events[0]!.seq} to ${events.at(-1)!.seq} of ${events[0]!.aggregate} are stored, but could not be told in ${location}:`, error)
-    })
-  }
-
-  #say(emit: Graft["emit"], kind: string, events: readonly StoredEvent[]): void {
-    const noun = kind === OWNED ? "session" : "aggregate"
-    for (const { aggregate, seq, created, type, data } of events) this.#emit(emit, type, { [noun]: aggregate, seq, created, data })
-    const { aggregate, seq: head } = events.at(-1)!
-    this.#emit(emit, "eventlog.appended", { aggregate, head, types: events.length === 1 ? [events[0]!.type] : [...new Set(events.map(({ type }) => type))] })
+  /** What is stored stays stored: nothing here fails the append. */
+  async tell(location: string | undefined, kind: string, events: readonly StoredEvent[]): Promise<void> {
+    const [first] = events
+    if (!first) return
+    try {
+      const { emit } = await (location === undefined ? this.#graft : this.#at(location))
+      const noun = kind === OWNED ? "session" : "aggregate"
+      for (const { aggregate, seq, created, type, data } of events) this.#emit(emit, type, { [noun]: aggregate, seq, created, data })
+      this.#emit(emit, "eventlog.appended", { aggregate: first.aggregate, head: events.at(-1)!.seq, types: [...new Set(events.map(({ type }) => type))] })
+    } catch (error) {
+      this.#graft.log.warn(`events ${first.seq} to ${events.at(-1)!.seq} of ${first.aggregate} are stored, but could not be told in ${location}:`, error)
+    }
   }
 
   /** A payload that the event's owner does not accept is not told, and the next one is. */

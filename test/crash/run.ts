@@ -69,7 +69,7 @@ export async function run(world: World, scenario: string, plan: readonly string[
 
 interface Ending { killed: boolean; told?: Told; how: string }
 
-function child(orders: object, env: Record<string, string>, gone?: AbortSignal): Promise<Ending> {
+export function child(orders: object, env: Record<string, string>, gone?: AbortSignal): Promise<Ending> {
   return new Promise((resolve) => {
     const started = spawn(process.execPath, [join(import.meta.dirname, "child.ts"), JSON.stringify(orders)], { stdio: ["ignore", "ignore", "pipe", "ipc"], env: { ...process.env, NODE_OPTIONS: "", ...env } })
     let errors = ""
