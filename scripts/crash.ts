@@ -39,10 +39,11 @@ try {
 } finally {
   rmSync(cache, { recursive: true, force: true })
 }
+process.exitCode = failed > 0 ? 1 : 0
+
 async function crowd(what: string, run: () => Promise<string[]>): Promise<number> {
   const wrong = await run()
   say(`${what}: ${wrong.length} violations`)
   for (const each of wrong.slice(0, 10)) say(`  ${each}`)
   return wrong.length
 }
-process.exitCode = failed > 0 ? 1 : 0
