@@ -4,7 +4,7 @@
  * it judges any session, of any database, also one that a crashed process left behind.
  */
 import { createHash, type Hash } from "node:crypto"
-import { ACTIVITY, ATTEMPT, CALL, INPUT, next, NONE, stepOf, type Machine } from "../lib/machine.ts"
+import { ACTIVITY, ATTEMPT, CALL, INPUT, JOB, next, NONE, stepOf, type Machine } from "../lib/machine.ts"
 
 export interface Logged { seq: number; type: string; epoch: number; data: unknown }
 export interface Violation { law: string; seq: number; what: string }
@@ -15,14 +15,6 @@ const MOST = 50
 const MOST_RECOVERIES = 3
 const MOST_RUNS = 2
 
-/** A job is fenced by its own row; what it may go through is the same. */
-const JOB = {
-  none: { "job.opened": "opened" },
-  opened: { "job.started": "running", "job.cancel.requested": "cancelling", "job.settled": "settled" },
-  running: { "job.cancel.requested": "cancelling", "job.settled": "settled" },
-  cancelling: { "job.settled": "settled" },
-  settled: {},
-} as const satisfies Machine
 /** Answers to the conversation's own folding. */
 const COMPACTION = {
   none: { "session.compaction.started": "started" },

@@ -2,11 +2,10 @@
  * Jobs as rows, moved by compare-and-set: whoever comes second with a move is refused, and everything in its commit with
  * it. That is the fence of a job; there is no other. The partial indexes are the questions of a start: what is not over?
  */
-import { from, next } from "../lib/machine.ts"
+import { from, JOB, next } from "../lib/machine.ts"
 import type { Projection, StoredEvent } from "../eventlog/contract.ts"
 import type { Migration, SqlValue, Statement } from "../store/contract.ts"
 import type { JobFacts } from "./contract.ts"
-import { JOB } from "./machine.ts"
 
 const MIGRATIONS: readonly Migration[] = [
   {

@@ -42,6 +42,15 @@ export const CALL = {
   settled: {},
 } as const satisfies Machine
 
+/** A job that was asked to stop before it started is `cancelling` without a handle: it never runs. */
+export const JOB = {
+  none: { "job.opened": "opened" },
+  opened: { "job.started": "running", "job.cancel.requested": "cancelling", "job.settled": "settled" },
+  running: { "job.cancel.requested": "cancelling", "job.settled": "settled" },
+  cancelling: { "job.settled": "settled" },
+  settled: {},
+} as const satisfies Machine
+
 export type InputState = Exclude<keyof typeof INPUT, "none">
 export type ActivityState = Exclude<keyof typeof ACTIVITY, "none">
 export type AttemptState = Exclude<keyof typeof ATTEMPT, "none">

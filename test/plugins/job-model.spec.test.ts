@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest"
 import type { Json, StoredEvent } from "../../plugins/eventlog/contract.ts"
 import type { JobHandle, JobOutcome, JobState } from "../../plugins/job/contract.ts"
 import { decide, type Exit, type Seen, type Settle } from "../../plugins/job/decide.ts"
-import { JOB } from "../../plugins/job/machine.ts"
+import { JOB } from "../../plugins/lib/machine.ts"
 import { jobProjection } from "../../plugins/job/projection.ts"
 import { from, next, NONE } from "../../plugins/lib/machine.ts"
 

@@ -70,8 +70,8 @@ export const mutants: Mutant[] = [
   mutant("S22", RUNNER, "a try that fails has no end", "runner/retry.ts", " || n > MOST_RETRIES", ""),
   mutant("S28", RUNNER, "an attempt of a turn is settled twice", "runner/turn.ts", "  reply.settle(changed)\n", `  reply.settle(changed)\n  ledger.tell("provider.attempt.settled", { attempt, outcome: "completed" })\n`),
   mutant("S12", "job-crash", "the word to go comes before the start is on disk", "job/keeper.ts", `    point("T13.started.before")\n`, `    await go()\n    point("T13.started.before")\n`),
-  mutant("S23", "job-model", "a job that runs is begun anew", "job/machine.ts", `running: { "job.cancel.requested"`, `running: { "job.started": "running", "job.cancel.requested"`),
-  mutant("S23", "job-model", "a job that was cancelled may begin", "job/machine.ts", `cancelling: { "job.settled": "settled" }`, `cancelling: { "job.started": "running", "job.settled": "settled" }`),
+  mutant("S23", "job-model", "a job that runs is begun anew", "lib/machine.ts", `running: { "job.cancel.requested"`, `running: { "job.started": "running", "job.cancel.requested"`),
+  mutant("S23", "job-model", "a job that was cancelled may begin", "lib/machine.ts", `cancelling: { "job.settled": "settled" }`, `cancelling: { "job.started": "running", "job.settled": "settled" }`),
   mutant("S23", "job-model", "what is gone is begun anew", "job/decide.ts", `{ kind: "settle", outcome: "lost", why: seen.why }`, `{ kind: "start" }`),
   mutant("S23", "job-model", "a cancel waits for the end that it was to bring", "job/decide.ts", `      if (seen?.kind === "alive") return { kind: "stop" }\n`, `      if (seen?.kind === "alive") return { kind: "follow" }\n`),
 ]
