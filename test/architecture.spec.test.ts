@@ -106,6 +106,13 @@ describe("the package", () => {
     expect(lock.packages["node_modules/better-sqlite3"]?.gypfile).toBe(false)
   })
 
+  it("installs on every system: the lockfile has each platform's package of what it names", () => {
+    const { packages } = JSON.parse(read("package-lock.json")) as { packages: Record<string, { optionalDependencies?: Record<string, string> }> }
+    const named = Object.values(packages).flatMap(({ optionalDependencies }) => Object.keys(optionalDependencies ?? {}))
+    expect(named.length).toBeGreaterThan(50)
+    expect(named.filter((name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)))).toEqual([])
+  })
+
   it("pins every dependency exactly", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<string, Record<string, string>>
     const versions = Object.entries({ ...dependencies, ...devDependencies })

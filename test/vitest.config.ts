@@ -7,5 +7,5 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 export default defineConfig({
   root,
   resolve: { alias: { graft: `${root}kernel/index.ts` } },
-  test: { include: ["test/**/*.{law,spec,e2e}.test.ts"], exclude: ["test/crash/**"], pool: "forks", maxWorkers: 2, testTimeout: 20_000, hookTimeout: 20_000, teardownTimeout: 5_000 },
+  test: { globalSetup: `${root}test/packages.setup.ts`, include: ["test/**/*.{law,spec,e2e}.test.ts"], exclude: ["test/crash/**", "**/node_modules/**"], pool: "forks", maxWorkers: 2, testTimeout: 20_000, hookTimeout: 20_000, teardownTimeout: 5_000 },
 })
