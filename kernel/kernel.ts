@@ -63,6 +63,7 @@ export class Kernel {
   #settling: Promise<void> | undefined
   readonly #conditions = new Conditions()
   #busy = 0
+  #coming = 0
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -123,7 +124,8 @@ export class Kernel {
   }
 
   start(first: readonly string[] = []): Promise<void> {
-    const pass = this.reconcile([], "start")
+    this.#coming++
+    const pass = this.reconcile([], "start").finally(() => { this.#coming-- })
     const up = Promise.all(first.map((id) => this.root.units.get(id)?.running)).finally(() => { this.leaders = undefined })
     this.leaders = { ids: first, up }
     return pass
@@ -249,9 +251,9 @@ export class Kernel {
     this.#conditions.check()
   }
 
-  /** A call waits for its service, while anything that may bring it is on its way. */
+  /** A call waits for its service, while anything that may bring it is on its way; at the start as long as one plugin may take, for all come up at once. */
   arrival(realm: Realm, service: string): Promise<void> {
-    return this.#conditions.until(this.clock, BOUNDS.call, `waiting for "${service}"`, () => {
+    return this.#conditions.until(this.clock, this.#coming > 0 ? BOUNDS.load + BOUNDS.setup : BOUNDS.call, `waiting for "${service}"`, () => {
       if (realm.table.service(service)) return true
       if (![realm, realm.parent ?? realm].some(({ units }) => [...units.values()].some(({ busy }) => busy))) throw new Unavailable(service)
       return false

@@ -28,8 +28,9 @@ export interface View {
   last: string
   parts: Map<string, PartView>
   calls: Map<string, CallView>
-  /** The last thing that the model said. */
+  /** The last thing that the model said, and which it was. */
   text: string
+  model?: string
 }
 
 export const newView = (session: string, options: { live?: boolean; thinking?: boolean; starts?: boolean; quiet?: boolean; together?: boolean } = {}): View => ({ session, live: false, thinking: false, starts: false, quiet: false, together: false, ...options, fresh: true, last: "", parts: new Map(), calls: new Map(), text: "" })
@@ -55,6 +56,13 @@ export function showDelta(view: View, { message, part, kind, text }: { message: 
 type Render = { [T in keyof SessionFacts]?: (view: View, data: SessionFacts[T]) => Piece[] }
 
 const RENDER = {
+  // Another one than before is told: the config may name it, or the first may be back after another took over.
+  "message.created": (view, { role, model }) => {
+    const before = view.model
+    if (role !== "assistant" || model === undefined) return []
+    view.model = model
+    return before === undefined || before === model ? [] : line(view, `now with ${model}`, "dim")
+  },
   "message.part.started": (view, { message, part, kind }) => {
     const state = partOf(view, message, part, kind)
     const { ahead } = state
@@ -105,7 +113,10 @@ const RENDER = {
     ...endLine(view), ...(output ? [{ to: "out" as const, text: `${output.trimEnd()}\n` }] : []),
     ...(exit ? line(view, `exit code ${exit}`, "red") : ending === "exit" ? [] : line(view, ending, "yellow")),
   ],
-  "provider.attempt.retry.scheduled": (view, { delay, n, error }) => line(view, `trying again in ${duration(delay)} (try ${n}): ${oneLine(error.message, 160)}`, "yellow"),
+  "provider.attempt.retry.scheduled": (view, { delay, n, error, model }) => {
+    view.model = model ?? view.model
+    return line(view, model === undefined ? `trying again in ${duration(delay)} (try ${n}): ${oneLine(error.message, 160)}` : `going on with ${model}: ${oneLine(error.message, 160)}`, "yellow")
+  },
   "activity.recovery.started": (view, { recoveries }) => line(view, `the process that ran this died; going on from where it was (${recoveries} of 3)`, "yellow"),
   "provider.attempt.unknown": (view) => line(view, "nobody knows whether the last request was sent", "yellow"),
   "tool.restarted": (view, { call }) => line(view, `… ${view.calls.get(call)?.name ?? "tool"}, again`, "dim"),

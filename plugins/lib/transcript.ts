@@ -83,6 +83,11 @@ const EVOLVE = {
   "activity.recovery.decided": (transcript, { activity, decision }) => {
     if (decision === "abandon") for (const message of transcript.messages) if (message.activity === activity && message.state === "open") Object.assign(message, { state: "settled", finish: "abandoned" })
   },
+  // Another model may make the next try: the message is whose reply it becomes.
+  "provider.attempt.prepared": (transcript, { message, model }) => {
+    const found = transcript.byId.get(message)
+    if (found && found.model !== model) found.model = model
+  },
   "message.created": (transcript, { message, role, activity, model, text }, fact) => {
     const parts: Part[] = text === undefined ? [] : [{ kind: "text", id: `${message}:0`, text }]
     add(transcript, fact, { id: message, role, state: role === "synthetic" ? "settled" : "open", activity, ...(model === undefined ? {} : { model }), parts })

@@ -17,8 +17,10 @@ const MOST_CONTEXTS = 256
 
 export interface Prepared { model: Model; tools: ToolSet; request: TurnRequest; class: RetryClass; hash: string; context: string }
 
-/** The session's own, or its agent's, or whatever is configured. */
-export async function modelFor({ graft, session }: Pick<Work, "graft" | "session">): Promise<Model> {
+/** The session's own, or its agent's, or whatever is configured; where that one could not, the one that took over. */
+export async function modelFor({ graft, session, ledger }: Pick<Work, "graft" | "session" | "ledger">): Promise<Model> {
+  const { instead } = ledger.state.activity ?? {}
+  if (instead !== undefined) return graft.model.resolve(instead)
   const agent = session.agent === undefined ? undefined : await graft.agent.get(session.agent)
   return graft.model.resolve(session.model ?? agent?.model, "default", agent && { agent: agent.name })
 }

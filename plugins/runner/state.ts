@@ -39,6 +39,8 @@ export interface Activity {
   orphan: boolean
   recoveries: number
   control?: Control
+  /** The model that speaks since the one before it could not. */
+  instead?: string
   outcome?: "completed" | "failed"
   reason?: string
   error?: Failure
@@ -131,7 +133,7 @@ const EVOLVE = {
   "activity.resumed": (state, { allowance }) => {
     moveActivity(state, "activity.resumed")
     state.stop = undefined
-    if (state.activity) Object.assign(state.activity, { allowance, fresh: true, recoveries: 0, same: { call: "", times: 0, turn: 0 }, reason: undefined, blocked: undefined })
+    if (state.activity) Object.assign(state.activity, { allowance, fresh: true, recoveries: 0, same: { call: "", times: 0, turn: 0 }, reason: undefined, blocked: undefined, instead: undefined })
   },
   "activity.settled": (state, { outcome, error, note }) => {
     moveActivity(state, "activity.settled")
@@ -163,9 +165,12 @@ const EVOLVE = {
     if (attempt) attempt.output = true
   },
   "provider.attempt.unknown": (state) => void moveAttempt(state, "provider.attempt.unknown"),
-  "provider.attempt.retry.scheduled": (state, { at }) => {
+  "provider.attempt.retry.scheduled": (state, { at, model }) => {
     const attempt = moveAttempt(state, "provider.attempt.retry.scheduled")
     if (attempt) attempt.notBefore = at
+    if (!state.activity || model === undefined) return
+    state.activity.instead = model
+    if (state.activity.turn) state.activity.turn.failures = 0
   },
   "provider.attempt.settled": (state, { outcome, finish, error, usage }) => {
     const attempt = moveAttempt(state, "provider.attempt.settled")

@@ -12,6 +12,7 @@ import type { Calls } from "./calls.ts"
 import { compactWhenDue } from "./control.ts"
 import { isControl, mayFold, type Pending } from "./decide.ts"
 import type { Ledger } from "./ledger.ts"
+import { nextModel, WORTH_WAITING } from "./fallback.ts"
 import { Reply, type Called } from "./reply.ts"
 import { prepare, type Prepared } from "./prepare.ts"
 import { failureOf, plainFailure, retryDelay, type Failing } from "./retry.ts"
@@ -174,7 +175,9 @@ async function settleReply({ graft, session, ledger, stop, chance }: Work, reply
     // It is folded, and the same turn is made again.
     if (!interrupted && mayFold(failure, turn!)) return
     const delay = interrupted ? undefined : retryDelay(failure, turn!.failures, chance())
-    if (delay !== undefined) return ledger.tell("provider.attempt.retry.scheduled", { attempt, n: turn!.attempt!.n + 1, at: Date.now() + delay, delay, error: error! })
+    const instead = interrupted || (delay !== undefined && delay <= WORTH_WAITING) ? undefined : await orStopped(nextModel(graft, session, model, failure), stop)
+    const again = instead === undefined ? delay : 0
+    if (again !== undefined) return ledger.tell("provider.attempt.retry.scheduled", { attempt, n: turn!.attempt!.n + 1, at: Date.now() + again, delay: again, error: error!, ...(instead !== undefined && { model: instead }) })
     return ledger.tell("message.settled", { message, finish: interrupted ? "interrupted" : "error", error: error!, ...usage })
   }
   reply.settle(changed)

@@ -173,7 +173,8 @@ export interface SessionFacts {
   "provider.attempt.unknown": { attempt: string }
   "provider.attempt.output": { attempt: string; ref?: string }
   /** The next try is not before `at`. */
-  "provider.attempt.retry.scheduled": { attempt: string; n: number; at: number; delay: number; error: Failure }
+  /** `model`: another one makes it, and speaks for the rest of the activity: what the config names next. */
+  "provider.attempt.retry.scheduled": { attempt: string; n: number; at: number; delay: number; error: Failure; model?: string }
   "provider.attempt.settled": { attempt: string; outcome: AttemptOutcome; finish?: string; usage?: Usage; error?: Failure }
   /** A synthetic message has its whole text here, and is settled at once. */
   "message.created": { message: string; role: "assistant" | "synthetic"; activity: string; model?: string; text?: string }

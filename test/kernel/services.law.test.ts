@@ -70,6 +70,17 @@ describe("L14 Late binding", () => {
     await never
   })
 
+  it("while a kernel comes up, a call waits as long as one plugin may take", async () => {
+    await using lab = new Lab()
+    lab.write("slow.ts", 'export default { setup: (graft) => graft.kernel.host.config.lab.gate("slow").then(() => graft.provide("slow", { call: async () => "came" })) }')
+    const up = lab.kernel.start()
+    const call = lab.graft.use("slow").call()
+    await lab.clock.advance(9_000)
+    lab.open("slow")
+    await up
+    expect(await soon("the call", call)).toBe("came")
+  })
+
   it("a consumer that was staged against the old provider is live against the new one", async () => {
     await using lab = new Lab()
     await lab.put("clock", provider)

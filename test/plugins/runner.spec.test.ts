@@ -233,6 +233,32 @@ test("a rate limit is waited for as long as the provider asks, visibly; the wait
   expect(c.requests[2]!.messages).toEqual(c.requests[0]!.messages)
 })
 
+const CHAIN = { config: { model: ["fake/one", "fake/two", "fake/three"] } }
+const spoke = (c: Conversation) => c.requests.map(({ model }) => model)
+
+test("what a model cannot do, the next that the config names does: told, for the rest of the activity; the next input begins with the first again", async () => {
+  await using c = await conversation([fails("llm.quota", { retryable: false }), says(call("c1", "look"), finish("tool-calls")), says(...text("two"), finish()), says(...text("one"), finish())], { look: () => "seen" }, CHAIN)
+  const { session, ended } = await ask(c)
+  expect(ended).toMatchObject({ state: "done", turns: 2 })
+  expect(c.log.events(session).filter(({ type }) => type.endsWith("retry.scheduled"))).toMatchObject([{ data: { n: 2, delay: 0, model: "fake/two", error: { code: "llm.quota" } } }])
+  expect((await c.kernel.graft.session.messages(session)).filter(({ role }) => role === "assistant").map(({ model }) => model)).toEqual(["fake/two", "fake/two"])
+  await ask(c, "again", session)
+  expect(spoke(c)).toEqual(["fake/one", "fake/two", "fake/two", "fake/one"])
+})
+
+test("who asks to wait long is not waited for where another may speak; who asks to wait a little is", async () => {
+  await using c = await conversation([fails("llm.rate-limit", { retryAfter: 1 }), fails("llm.rate-limit", { retryAfter: 600_000 }), fails("llm.auth", { retryable: false }), fails("llm.auth", { retryable: false })], {}, CHAIN)
+  const { ended } = await ask(c)
+  expect(spoke(c)).toEqual(["fake/one", "fake/one", "fake/two", "fake/three"])
+  expect(ended).toMatchObject({ state: "failed", code: "llm.auth" })
+})
+
+test.each(["llm.content-filter", "llm.overflow"])("%s is no reason for another model", async (code) => {
+  await using c = await conversation(() => fails(code, { retryable: false }), {}, CHAIN)
+  expect((await ask(c)).ended).toMatchObject({ state: "failed", code })
+  expect(new Set(spoke(c))).toEqual(new Set(["fake/one"]))
+})
+
 test.each([["llm.auth", /llm.auth happened/], ["llm.quota", /happened/], ["llm.request", /happened/], ["llm.overflow", /larger context.*new session/]])("%s fails at once, with the reason", async (code, reason) => {
   await using c = await conversation([fails(code, { retryable: false })])
   const { ended, session } = await ask(c)
