@@ -6,6 +6,7 @@ import type { LanguageModelV4FilePart, LanguageModelV4TextPart } from "@ai-sdk/p
 import type { Capabilities } from "../model/contract.ts"
 import type { Message, Part } from "../session/contract.ts"
 import type { Store } from "../store/contract.ts"
+import { Beginnings } from "./begun.ts"
 import type { Attached } from "./request.ts"
 
 type File = Extract<Part, { kind: "file" }>
@@ -17,7 +18,7 @@ const MOST_SEEN = 64
 export async function attachmentsOf(store: Pick<Store, "getBlob">, messages: readonly Message[], capabilities: Capabilities = {}, seen: Seen): Promise<Attached> {
   const { images, pdf, audio } = capabilities
   const sight = JSON.stringify([images !== false, pdf !== false, audio !== false])
-  const files = messages.flatMap(({ parts }) => parts.filter((part): part is File => part.kind === "file"))
+  const files = filesIn(messages)
   const parts = new Map<string, Shown>()
   for (const file of files) {
     const key = `${sight} ${file.name} ${file.blob}`
@@ -29,6 +30,16 @@ export async function attachmentsOf(store: Pick<Store, "getBlob">, messages: rea
   }
   for (const [oldest] of seen) if (seen.size > Math.max(MOST_SEEN, files.length)) seen.delete(oldest)
   return { sight, parts }
+}
+
+/** Only what people say has files, and that is whole when it comes. */
+const found = new Beginnings<Message, readonly File[]>()
+function filesIn(messages: readonly Message[]): readonly File[] {
+  const begun = found.of(messages)
+  const more = messages.slice(begun?.items.length ?? 0).flatMap(({ parts }) => parts.filter((part): part is File => part.kind === "file"))
+  const files = more.length > 0 ? [...(begun?.made ?? []), ...more] : (begun?.made ?? [])
+  found.keep(messages.slice(), files)
+  return files
 }
 
 async function show(store: Pick<Store, "getBlob">, { name, media, blob }: File, { images, pdf, audio }: Capabilities): Promise<Shown | undefined> {

@@ -3,9 +3,10 @@
  * hook made of the messages. With the log it gives the request again byte for byte, and the hash in the log proves it.
  * What a header tells that only the provider may know is kept as its hash.
  */
-import { createHash } from "node:crypto"
+import { createHash, type Hash } from "node:crypto"
 import type { LanguageModelV4Message, LanguageModelV4Prompt } from "@ai-sdk/provider"
 import type { TurnRequest } from "../llm/contract.ts"
+import { Beginnings } from "./begun.ts"
 
 /** A hook's change of the messages, as a splice: from here so many are taken out, and these come in. */
 interface Splice { at: number; take: number; put: readonly LanguageModelV4Message[] }
@@ -37,16 +38,15 @@ export function requestOf(model: string, messages: LanguageModelV4Prompt, text: 
   return { model, messages: splice ? messages.toSpliced(splice.at, splice.take, ...splice.put) : messages, ...context }
 }
 
-/** A digest for each message is remembered, so a long conversation costs no more than its last turn. */
-const digests = new WeakMap<object, string>()
+const hashed = new Beginnings<LanguageModelV4Message, { head: string; hash: Hash }>()
 export function hashOf({ model, messages }: Pick<TurnRequest, "model" | "messages">, context: string): string {
-  const hash = createHash("sha256").update(`${model} ${context}`)
-  for (const message of messages) {
-    let digest = digests.get(message)
-    if (digest === undefined) digests.set(message, (digest = sha256(JSON.stringify(message))))
-    hash.update(digest)
-  }
-  return hash.digest("base64url")
+  const head = `${model} ${context}`
+  const known = hashed.of(messages)
+  const begun = known?.made.head === head ? known : undefined
+  const hash = begun ? begun.made.hash.copy() : createHash("sha256").update(head)
+  for (let n = begun?.items.length ?? 0; n < messages.length; n++) hash.update(sha256(JSON.stringify(messages[n])))
+  hashed.keep(messages, { head, hash })
+  return hash.copy().digest("base64url")
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")

@@ -7,6 +7,7 @@
 import type { LanguageModelV4FilePart, LanguageModelV4Message, LanguageModelV4Prompt, LanguageModelV4TextPart, LanguageModelV4ToolResultOutput, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
 import { SHELL_TOLD } from "../lib/summary.ts"
 import type { Message, Part } from "../session/contract.ts"
+import { Beginnings } from "./begun.ts"
 
 type Call = Extract<Part, { kind: "tool" }>
 type AssistantContent = Extract<LanguageModelV4Message, { role: "assistant" }>["content"]
@@ -19,20 +20,21 @@ export interface Attached { sight: string; parts: ReadonlyMap<string, UserPart> 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
 const NONE: Attached = { sight: "", parts: new Map() }
 
-/** What a settled message became. Built once: the hooks' drafts freeze it, so it can be shared from turn to turn. */
-const built = new WeakMap<Message, { sight: string; made: LanguageModelV4Message[] }>()
+/** What settled messages became. Built once: the hooks' drafts freeze it, so it can be shared from turn to turn. */
+const built = new Beginnings<Message, { sight: string; prompt: LanguageModelV4Message[] }>()
 
 export function promptOf(messages: readonly Message[], attached: Attached = NONE): LanguageModelV4Prompt {
-  return messages.flatMap((message) => {
-    const sight = message.parts.some(({ kind }) => kind === "file") ? attached.sight : ""
-    const known = built.get(message)
-    if (known?.sight === sight) return known.made
-    const made = messageOf(message, attached)
-    if (message.state === "settled" && callsOf(message).every((call) => call.state === "settled")) built.set(message, { sight, made })
-    return made
-  })
+  const known = built.of(messages)
+  const begun = known?.made.sight === attached.sight ? known : undefined
+  const prompt = begun ? [...begun.made.prompt] : []
+  let next = begun?.items.length ?? 0
+  for (; next < messages.length && isSettled(messages[next]!); next++) prompt.push(...messageOf(messages[next]!, attached))
+  if (next > 0) built.keep(messages.slice(0, next), { sight: attached.sight, prompt: [...prompt] })
+  for (; next < messages.length; next++) prompt.push(...messageOf(messages[next]!, attached))
+  return prompt
 }
 
+const isSettled = (message: Message): boolean => message.state === "settled" && callsOf(message).every((call) => call.state === "settled")
 const callsOf = (message: Message): Call[] => message.parts.filter((part): part is Call => part.kind === "tool")
 
 function messageOf(message: Message, attached: Attached): LanguageModelV4Message[] {
