@@ -39,9 +39,11 @@ const MOST_CONFLICTS = 3
 
 export function makeCoordinator(graft: Graft, seats: Seats, project: { up: boolean }): Runner & { adopt(): Promise<void> } {
   const location = graft.location!
-  const contexts = new Set<string>()
+  const contexts = new Map<string, number>()
   const seen: Seen = new Map()
   const kept = new Map<string, Known>()
+  // It may come again, by an import, and is another one then.
+  graft.on("session.deleted", ({ session }) => void kept.delete(session))
 
   function start(session: string, { force = false, interrupt }: { force?: boolean; interrupt?: string } = {}): Seat {
     // A call that entered here while the next generation took over is made again there.

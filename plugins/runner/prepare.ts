@@ -14,6 +14,8 @@ import { systemTexts } from "./system.ts"
 import type { Work } from "./turn.ts"
 
 const MOST_CONTEXTS = 256
+/** What nobody names may be pruned a day after it was last put. */
+const PUT_AGAIN = 3_600_000
 
 export interface Prepared { model: Model; tools: ToolSet; request: TurnRequest; class: RetryClass; hash: string; context: string }
 
@@ -54,8 +56,9 @@ export async function prepare(work: Work, turn: number): Promise<Prepared | Fail
 
 /** Before the event that names it: no event refers to a blob that is not there (S24). */
 async function keep({ graft, contexts }: Work, context: string, text: string): Promise<void> {
-  if (contexts.has(context)) return
+  const now = Date.now()
+  if (now - (contexts.get(context) ?? 0) < PUT_AGAIN) return
   await graft.store.putBlob(text, "application/json")
   if (contexts.size >= MOST_CONTEXTS) contexts.clear()
-  contexts.add(context)
+  contexts.set(context, now)
 }

@@ -30,8 +30,8 @@ export interface Work {
   ledger: Ledger
   /** Ends the turn: an interrupt, a lost claim, or the end of this generation. */
   stop: AbortSignal
-  /** Context blobs that are stored already. */
-  contexts: Set<string>
+  /** Context blobs that are stored already, and when they were. */
+  contexts: Map<string, number>
   /** Attachments that were read before. */
   seen: Seen
   chance(): number
