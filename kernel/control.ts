@@ -28,7 +28,9 @@ export interface PluginView {
   services: string[]
   slots: Record<string, string[]>
   events: string[]
+  /** Services without which it is not live; and all that it has asked for something so far. */
   needs: string[]
+  uses: string[]
   calls: number
   errors: number
   crashes: number

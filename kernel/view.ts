@@ -24,7 +24,7 @@ function viewUnit(unit: Unit): PluginView {
     id: unit.id, realm: unit.realm.id, status, reason, pinned, ...counters, dropped,
     gen: live?.gen ?? 0, hash: live?.evaluation.hash ?? "", file: live?.evaluation.entry ?? [...unit.failures.keys()][0], root: unit.candidate?.kind === "host" ? undefined : unit.candidate?.kind,
     files: [...(live?.evaluation.files.keys() ?? [])], services: [...(live?.services.keys() ?? [])], events: [...new Set(live?.listeners.map(({ event }) => event))],
-    needs: [...(live?.observed ?? unit.waitsFor)], slots: Object.fromEntries([...(live?.rows ?? [])].map(([slot, rows]) => [slot, [...rows.keys()]])), kept: unit.kept.names(),
+    needs: [...(live?.observed ?? unit.waitsFor)], uses: [...(live?.used ?? [])], slots: Object.fromEntries([...(live?.rows ?? [])].map(([slot, rows]) => [slot, [...rows.keys()]])), kept: unit.kept.names(),
     generations: [...(live ? [live] : []), ...unit.retiring].map((generation) => ({
       gen: generation.gen, state: generation.state, leases: generation.leases, hash: generation.evaluation.hash, since: generation.since,
       timers: generation.timers.size, forks: generation.forks.size, listeners: generation.listeners.length, rows: generation.allRows().length, cleanups: generation.cleanups,

@@ -18,11 +18,13 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const dist = join(root, "dist")
 const { load } = createRequire(import.meta.url)("../plugins/cli/code.cjs") as { load(file: string): object }
 /** Native addons, programs, and what resolves files by itself stay packages. */
-const NEVER_BUNDLED = ["better-sqlite3", "oxc-transform", "jiti", "@vscode/ripgrep", "graft"]
+const NEVER_BUNDLED = ["better-sqlite3", "@napi-rs/keyring", "oxc-transform", "jiti", "@vscode/ripgrep", "graft"]
 /** What npm installed, in one file: when it changes, so may the bundled packages. */
 const INSTALLED = "node_modules/.package-lock.json"
 
 const BUILDER = "scripts/build.ts"
+/** The source of `graft/testing`. */
+const KIT = "test/kit/index.ts"
 
 interface Stamp { size: number; mtime: number; hash: string }
 interface Manifest { host: string; builtIns: string; texts: string; sources: Record<string, Stamp>; packages: Record<string, string> }
@@ -37,7 +39,7 @@ export async function build(into = dist): Promise<Built> {
   mkdirSync(work, { recursive: true })
   try {
     const host = await bundleHost(work)
-    const [packages, { files, ...made }] = await Promise.all([bundlePackages(work), compileBuiltIns(work), declareTypes(work)])
+    const [packages, { files, ...made }] = await Promise.all([bundlePackages(work), compileBuiltIns(work), declareTypes(work), bundleClient(work)])
     writeManifest(work, { ...host, ...made, packages })
     replace(into, work)
     return { files, packages: Object.keys(packages).length, milliseconds: Math.round(performance.now() - started) }
@@ -83,21 +85,32 @@ function stamp(path: string): Stamp {
 
 /** Named by content, so that a new one never takes the place of one that runs. CommonJS starts sooner; who embeds the kernel imports it. */
 async function bundleHost(work: string): Promise<Pick<Manifest, "host" | "sources">> {
-  const bundle = async (name: string, source: string, format: "cjs" | "esm", extension: string) => {
-    const made = await rolldown({ input: { [name]: join(root, source) }, cwd: root, platform: "node", external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
+  const bundle = async (input: Record<string, string>, format: "cjs" | "esm", extension: string, alias: Record<string, string> = {}) => {
+    const made = await rolldown({ input, cwd: root, platform: "node", resolve: { alias }, external: [...NEVER_BUNDLED.filter((name) => !(name in alias)), /^node:/], logLevel: "silent" })
     const { output } = await made.generate({ format, entryFileNames: `[name]-[hash].${extension}`, chunkFileNames: `host/[name]-[hash].${extension}`, minify: { mangle: { keepNames: true } as never, compress: true }, sourcemap: false })
     await made.close()
     const chunks = output.filter((each) => each.type === "chunk")
     for (const { fileName, code } of chunks) write(join(work, fileName), format === "cjs" ? loadable(code) : code)
     return chunks
   }
-  const [host, kernel] = await Promise.all([bundle("graft", "plugins/cli/main.ts", "cjs", "cjs"), bundle("kernel", "kernel/index.ts", "esm", "mjs")])
-  const entryOf = (chunks: typeof host) => chunks.find(({ isEntry }) => isEntry)!.fileName
-  writeFileSync(join(work, "kernel.mjs"), `export * from "./${entryOf(kernel)}"\n`)
+  const kernelFile = join(root, "kernel/index.ts")
+  // An installed package has what was built from the kit, and not the kit.
+  const kit = existsSync(join(root, KIT))
+  const [host, faces] = await Promise.all([bundle({ graft: join(root, "plugins/cli/main.ts") }, "cjs", "cjs"), bundle({ kernel: kernelFile, ...(kit && { testing: join(root, KIT) }) }, "esm", "mjs", { graft: kernelFile })])
+  const entryOf = (chunks: typeof host, entry: string) => chunks.find(({ isEntry, name }) => isEntry && name === entry)!.fileName
+  for (const face of ["kernel", ...(kit ? ["testing"] : [])]) writeFileSync(join(work, `${face}.mjs`), `export * from "./${entryOf(faces, face)}"\n`)
   const own = [...new Set(host.flatMap((chunk) => chunk.moduleIds))].map((id) => relative(root, id)).filter((path) => path.endsWith(".ts") && !path.startsWith("node_modules"))
   // Types vanish from a bundle, and still decide what a change means.
-  const sources = [...new Set([...own, ...sourcesOf("kernel/**/*.ts")])].sort()
-  return { host: entryOf(host), sources: Object.fromEntries(sources.map((path) => [path, stamp(path)])) }
+  const sources = [...new Set([...own, ...sourcesOf("kernel/**/*.ts", "test/kit/*.ts")])].sort()
+  return { host: entryOf(host, "graft"), sources: Object.fromEntries(sources.map((path) => [path, stamp(path)])) }
+}
+
+/** `graft/client`, which needs nothing but fetch, and what finds the server of this machine, which stands on it. */
+async function bundleClient(work: string): Promise<void> {
+  const input = { client: join(root, "plugins/server/client/index.ts"), "client-local": join(root, "plugins/server/client/local.ts") }
+  const made = await rolldown({ input, cwd: root, platform: "neutral", external: [/^node:/], treeshake: { moduleSideEffects: false }, logLevel: "silent" })
+  await made.write({ dir: work, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "client-[hash].mjs", minify: true, sourcemap: false })
+  await made.close()
 }
 
 /** Every package that a built-in imports by value; a bundle that lost a name of its package is not used. */
@@ -182,7 +195,7 @@ async function declareTypes(work: string): Promise<void> {
   const compiler = join(root, "node_modules/typescript/bin/tsc")
   if (!existsSync(compiler)) return
   const config = join(work, "tsconfig.json")
-  writeFileSync(config, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, rootDir: root, outDir: join(work, "types"), paths: { graft: [join(root, "kernel/index.ts")] }, typeRoots: [join(root, "node_modules/@types")] }, include: [join(root, "kernel/index.ts"), join(root, "plugins/*/contract.ts")] }))
+  writeFileSync(config, JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions: { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, rootDir: root, outDir: join(work, "types"), paths: { graft: [join(root, "kernel/index.ts")] }, typeRoots: [join(root, "node_modules/@types")] }, include: [join(root, "kernel/index.ts"), join(root, KIT), join(root, "plugins/*/contract.ts"), join(root, "plugins/server/client/*.ts")] }))
   try {
     await promisify(execFile)(process.execPath, [compiler, "-p", config])
   } finally {

@@ -8,7 +8,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { manyRuns, oldStarters } from "../test/crash/crowd.ts"
+import { confinement } from "../test/crash/confine.ts"
 import { crashes } from "../test/crash/matrix.ts"
+import { allPatchCrashes } from "../test/crash/patch.ts"
 import { SCENARIOS } from "../test/crash/scenarios.ts"
 import { openWorld } from "../test/crash/world.ts"
 import { run } from "../test/crash/run.ts"
@@ -33,7 +35,7 @@ try {
     const started = performance.now()
     const result = await crashes(world, { scenarios: names, pairs: Number(values.pairs), always: true, ...(values.singles && { singles: Number(values.singles) }), seed: Number(values.seed), jobs: Number(values.jobs), cache, say })
     failed = result.violations
-    if (values.scenario === undefined) failed += await crowd("50 runs at once on one home", () => manyRuns(50)) + await crowd("four that start on an old schema", () => oldStarters(world, cache))
+    if (values.scenario === undefined) failed += await crowd("50 runs at once on one home", () => manyRuns(50)) + await crowd("four that start on an old schema", () => oldStarters(world, cache)) + await crowd("files that change together", () => allPatchCrashes()) + await crowd("10,000 files in a race with links", async () => (await confinement(Number(values.seed), 10_000)).wrong)
     say(`${result.runs} runs, ${result.violations} violations, ${Math.round((performance.now() - started) / 1_000)} s`)
   }
 } finally {

@@ -14,6 +14,7 @@ import { nounOf } from "../kernel/bus/bus.ts"
 import type { Ended, Message } from "../plugins/session/contract.ts"
 import type { Heard } from "./fixtures/ears.ts"
 import { openLoop, type Loop } from "./fixtures/loop.ts"
+import { OAuthServer } from "./fixtures/oauth.ts"
 
 const declared = await describeEvents()
 const hooks = declared.filter(({ kind }) => kind !== "notify").map(({ event }) => event)
@@ -219,6 +220,21 @@ export default definePlugin((graft) => {
     await exactly(["auth"], ["auth.removed"], () => graft.auth.remove("shelf"))
   })
 
+  it("logins", async () => {
+    await using server = await OAuthServer.open()
+    await exactly(["auth"], ["auth.added"], async () => {
+      for await (const step of graft.auth.login("shelf", { method: { id: "shelf.oauth", provider: "shelf", kind: "oauth", label: "Shelf", env: [], issuer: server.origin, client: { id: "graft-test" } } })) {
+        if (step.kind === "open") await graft.auth.answer(step.login, await server.agree(step.url, { follow: false }))
+      }
+    })
+    await exactly(["auth"], ["auth.refreshed"], () => graft.auth.renew("shelf"))
+    await exactly(["auth"], ["auth.added"], () => graft.auth.set("shelf", "a-key-of-work", "work"))
+    await exactly(["auth"], ["auth.updated"], () => graft.auth.switch("shelf", "default"))
+    server.revoke()
+    await exactly(["auth"], ["auth.failed"], () => graft.auth.renew("shelf").catch(() => {}))
+    await exactly(["auth"], ["auth.removed", "auth.removed"], () => graft.auth.remove("shelf"))
+  })
+
   it("settings, also when a file of them is edited", async () => {
     await exactly(["config"], ["config.changed"], () => graft.config.set("model", "loop/two"))
     await exactly(["config"], [], () => graft.config.set("model", "loop/two"))
@@ -324,11 +340,36 @@ export default definePlugin((graft) => {
     await exactly(["mcp"], ["mcp.removed"], () => graft.config.set("mcp", undefined))
   })
 
+  it("formatters, and language servers", async () => {
+    await graft.formatter.list()
+    const formatter = { command: ["cat"], extensions: [".loop"] }
+    await exactly(["formatter"], ["formatter.added"], () => graft.config.set("formatter.one", formatter))
+    await exactly(["formatter"], ["formatter.updated"], () => graft.config.set("formatter.one", { ...formatter, enabled: false }))
+    await exactly(["formatter"], ["formatter.removed"], () => graft.config.set("formatter", undefined))
+
+    const server = (...flags: string[]) => ({ command: [process.execPath, "--no-warnings", join(import.meta.dirname, "fixtures/lsp-server.ts"), ...flags], extensions: [".loop"] })
+    const file = join(project, "a.loop")
+    writeFileSync(file, "wrong")
+    await graft.config.set("lsp.one", server())
+    await exactly(["lsp"], ["lsp.started", "lsp.diagnostics"], () => graft.lsp.diagnose([file]))
+    await exactly(["lsp"], [], () => graft.lsp.diagnose([file]))
+    await exactly(["lsp"], ["lsp.stopped"], () => graft.config.set("lsp.one", server("exits")))
+    await exactly(["lsp"], ["lsp.failed"], () => graft.lsp.diagnose([file]))
+    await exactly(["lsp"], [], () => graft.config.set("lsp", undefined))
+  })
+
   it("the door", async () => {
     const address = await graft.server.address()
     const socket = connect(address!)
     await exactly(["server"], ["server.connected"], () => {})
     await exactly(["server"], ["server.disconnected"], () => socket.destroy())
+  })
+
+  it("HTTP", async () => {
+    await exactly(["server"], ["server.serving"], () => graft.server.serve({ port: 0 }))
+    await exactly(["server"], [], () => graft.server.serve({ port: 0 }))
+    await exactly(["server"], ["server.draining"], () => graft.server.handOver({}))
+    await exactly(["server"], [], () => graft.server.handOver({}))
   })
 
   it("projects, and faults", async () => {
@@ -433,7 +474,7 @@ describe("in the whole run", () => {
     expect(wrong).toEqual([])
     const astray = told.filter(({ event, by, location, payload }) => by === "kernel@0" && nounOf(event) !== "location" && (payload as { realm: string }).realm !== (location ?? "root"))
     expect(astray).toEqual([])
-    expect(facts.length).toBe(112)
+    expect(facts.length).toBe(123)
   })
 
   it("each noun's facts were counted by somebody", () => {

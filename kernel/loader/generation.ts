@@ -30,6 +30,8 @@ export class Generation implements Owner {
   state: GenerationView["state"] = "staged"
   /** Services that setup called or declared: when one is gone for good, this plugin waits. */
   readonly observed: Set<string>
+  /** Services whose methods it took, whenever. */
+  readonly used = new Set<string>()
   /** The first service that setup called and did not find. */
   unavailable: string | undefined
   readonly services = new Map<string, object>()

@@ -29,6 +29,7 @@ export function makeHandle(consumer: Generation, realm: Realm, service: string, 
 
 function makeMethod(consumer: Generation, realm: Realm, service: string, method: string, pending: Pending): Method {
   const during = `${service}.${method}`
+  consumer.used.add(service)
   const invoke = (provider: Generation, implementation: object, args: unknown[]): unknown => {
     const work = (implementation as Record<string, unknown>)[method] as Method | undefined
     if (typeof work !== "function") return failing(new KernelError("Invalid", `"${service}" of ${provider.name} has no method "${method}"`))

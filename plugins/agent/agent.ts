@@ -1,6 +1,6 @@
 /** A sheet as an agent: Graft's own keys, and those of other agents' files. */
 import type { Sheet } from "../lib/sheets.ts"
-import { wildcard } from "../lib/wildcard.ts"
+import { mayUse as isOffered } from "../lib/tool-names.ts"
 import type { Agent } from "./contract.ts"
 
 /** Tools that other agents have under other names. */
@@ -37,13 +37,6 @@ function toolOf(written: string): string {
   return no + (SAME_TOOL[lower] ?? lower)
 }
 
-/** What is forbidden is; where something is named, only that is allowed. */
-export function mayUse({ tools }: Pick<Agent, "tools">, tool: string): boolean {
-  const no = tools.filter((pattern) => pattern.startsWith("!"))
-  const yes = tools.filter((pattern) => !pattern.startsWith("!"))
-  return !no.some((pattern) => fits(pattern.slice(1), tool)) && (yes.length === 0 || yes.some((pattern) => fits(pattern, tool)))
-}
-
-const fits = (pattern: string, name: string): boolean => wildcard(pattern.length, name.length, (at) => pattern[at] === "*", (at, to) => pattern[at] === name[to])
+export const mayUse = ({ tools }: Pick<Agent, "tools">, tool: string): boolean => isOffered(tools, tool)
 
 export const factOf = ({ prompt: _prompt, ...fact }: Agent): Omit<Agent, "prompt"> => fact

@@ -1,100 +1,146 @@
-/** The service `auth`: what a provider can be spoken to with. The environment, read at each call, comes before the file. */
-import { createHash } from "node:crypto"
+/** The service `auth`: what an integration can be spoken to with. The environment, read at each call, comes before what is kept. */
+import { stat } from "node:fs/promises"
+import { isAbsolute } from "node:path"
 import type { Graft } from "graft"
-import type { Auth, AuthMethod, Credential, CredentialInfo } from "./contract.ts"
+import type { Auth, AuthMethod, Credential, CredentialInfo, NewCredential } from "./contract.ts"
+import { accountsOf, activeOf, checkAccount, checkIntegration, choosing, DEFAULT, digestOf, endOf, entryIn, idOf, idsOf, partsOf, type Entries, type Entry } from "./kept/entries.ts"
 import { AuthError } from "./errors.ts"
-import { keyIn, type Entries, type Vault } from "./vault.ts"
+import type { Logins } from "./login.ts"
+import { allMethods, inEnvironment } from "./methods.ts"
+import { systemTime, type Time } from "./secret/refresher.ts"
+import { SecretSource } from "./secret/source.ts"
+import { infoOf, tell, type AuthState } from "./told.ts"
+import type { Vault } from "./kept/vault.ts"
 
-/** What was told last, as digests by provider; absent before the file was first read. */
-export interface AuthState { told?: Record<string, string> }
+export interface Surroundings { env?: NodeJS.ProcessEnv; time?: Time }
 
-export function makeAuth(graft: Graft<AuthState>, vault: Vault, env: NodeJS.ProcessEnv = process.env): Auth {
-  /** Providers are a project's: their methods are gathered from every location that is open. */
-  async function methods(): Promise<AuthMethod[]> {
-    const found = new Map([...graft.all("authMethod")].map((method) => [method.id, method]))
-    for (const location of graft.kernel.locations()) {
-      using there = await graft.at(location)
-      for (const method of there.all("authMethod")) found.set(method.id, method)
-    }
-    return [...found.values()]
-  }
-
-  const inEnvironment = ({ provider, env: names }: AuthMethod): Credential | undefined => {
-    const name = names.find((candidate) => env[candidate]?.trim())
-    return name === undefined ? undefined : { provider, kind: "key", secret: env[name]!.trim(), source: "env", name }
-  }
-
-  const inFile = (entries: Entries, provider: string): Credential | undefined => {
-    const secret = keyIn(entries, provider)
-    return secret === undefined ? undefined : { provider, kind: "key", secret, source: "file", name: vault.file }
-  }
+export function makeAuth(graft: Graft<AuthState>, vault: Vault, logins: Logins, { env = process.env, time = systemTime }: Surroundings = {}): Auth {
+  const methods = () => allMethods(graft)
 
   /** Reads the file, and tells what changed in it since it was told last, whoever changed it. */
   async function stored(): Promise<Entries> {
     const entries = await vault.read()
-    tell(entries)
+    tell(graft, entries, vault.file)
     return entries
   }
+  const source = new SecretSource(graft, vault, stored, time)
 
-  function tell(entries: Entries): void {
-    if (graft.retiring.aborted) return
-    const { told } = graft.state.value
-    const now = Object.fromEntries(Object.keys(entries).flatMap((provider) => { const secret = keyIn(entries, provider); return secret === undefined ? [] : [[provider, digestOf(secret)]] }))
-    const changed = Object.keys(now).filter((provider) => !told || ownOf(told, provider) !== now[provider])
-    const gone = Object.keys(told ?? {}).filter((provider) => !Object.hasOwn(now, provider))
-    if (told && changed.length === 0 && gone.length === 0) return
-    graft.state.update(() => ({ told: now }))
-    // What was there when it was first read is no change.
-    if (!told) return
-    for (const provider of changed) graft.emit(Object.hasOwn(told, provider) ? "auth.updated" : "auth.added", infoOf(inFile(entries, provider)!))
-    for (const provider of gone) graft.emit("auth.removed", { provider })
+  async function fromEnvironment(provider: string, own: readonly AuthMethod[]): Promise<Credential | undefined> {
+    for (const method of [...own, ...(await methods())]) {
+      const found = method.provider === provider ? inEnvironment(method, env) : undefined
+      if (found) return found
+    }
+    return undefined
+  }
+
+  async function get(provider: string, own: readonly AuthMethod[] = []): Promise<Credential | undefined> {
+    const found = await fromEnvironment(provider, own)
+    if (found) return found
+    const entries = await stored()
+    const account = activeOf(entries, provider)
+    if (account === undefined) return undefined
+    const id = idOf(provider, account)
+    const { kind, source: where, name } = infoOf(entries, id, vault.file)
+    // What opens a gateway hangs on no gateway.
+    const opened = (other: string) => (other === provider ? Promise.resolve(undefined) : get(other))
+    return { provider, account, kind, source: where, name, ...(await source.of(id, opened)) }
+  }
+
+  async function keep(provider: string, account: string, entry: Entry): Promise<CredentialInfo> {
+    const id = idOf(provider, account)
+    await stored()
+    await vault.put(id, entry, (entries, kept) => choosing({ ...entries, [id]: kept }, provider, account))
+    return infoOf(await stored(), id, vault.file)
+  }
+
+  async function renew(provider: string, secret?: string): Promise<CredentialInfo | undefined> {
+    if (await fromEnvironment(provider, [])) return undefined
+    const entries = await stored()
+    const account = activeOf(entries, provider)
+    if (account === undefined) return undefined
+    await source.renew(idOf(provider, account), secret, (other) => (other === provider ? Promise.resolve() : renew(other)))
+    return infoOf(await stored(), idOf(provider, account), vault.file)
   }
 
   return {
-    methods,
-    async get(provider, own = []) {
-      for (const method of [...own, ...(await methods())]) {
-        const found = method.provider === provider ? inEnvironment(method) : undefined
-        if (found) return found
-      }
-      return inFile(await stored(), provider)
+    methods, get, renew,
+    async peek(provider, own = []) {
+      const found = await fromEnvironment(provider, own)
+      if (found) return infoFrom(found)
+      const entries = await stored()
+      const account = activeOf(entries, provider)
+      const info = account === undefined ? undefined : infoOf(entries, idOf(provider, account), vault.file)
+      if (info?.failed !== undefined) throw new AuthError("auth.revoked", info.failed)
+      return info
     },
-    async set(provider, secret) {
-      const key = checked(provider, secret)
-      await stored()
-      await vault.change((entries) => (keyIn(entries, provider) === key ? undefined : { ...entries, [provider]: { kind: "key", secret: key } }))
-      return infoOf(inFile(await stored(), provider)!)
+    async set(provider, credential, account = DEFAULT) {
+      checkIntegration(provider)
+      checkAccount(account)
+      const entry = await checked(provider, typeof credential === "string" ? { kind: "key", secret: credential } : credential)
+      const [id, entries] = [idOf(provider, account), await stored()]
+      const before = entryIn(entries, id) && (await vault.whole(id).catch(() => undefined))
+      if (before && digestOf({ ...before, keychain: undefined }) === digestOf({ ...entry, keychain: undefined }) && activeOf(entries, provider) === account) return infoOf(entries, id, vault.file)
+      return keep(provider, account, entry)
     },
-    async remove(provider) {
+    async remove(provider, account) {
       await stored()
-      let removed = false
-      await vault.change((entries) => {
-        if (!Object.hasOwn(entries, provider)) return undefined
-        removed = true
-        const { [provider]: _, ...others } = entries
-        return others
-      })
+      const gone = await vault.take((id) => (account === undefined ? partsOf(id).provider === provider : id === idOf(provider, account)))
       await stored()
-      return removed
+      return gone.length > 0
+    },
+    async switch(provider, account) {
+      const entries = await stored()
+      if (!accountsOf(entries, provider).includes(account)) throw new AuthError("auth.unknown", `${provider} has no such account; there ${accountsOf(entries, provider).length ? `are ${accountsOf(entries, provider).join(", ")}` : `is none: graft auth login ${provider}`}`)
+      await vault.change((now) => (activeOf(now, provider) === account || !entryIn(now, idOf(provider, account)) ? undefined : choosing(now, provider, account)))
+      return infoOf(await stored(), idOf(provider, account), vault.file)
     },
     async list() {
       const entries = await stored()
-      const found = [...(await methods()).flatMap((method) => inEnvironment(method) ?? []), ...Object.keys(entries).flatMap((provider) => inFile(entries, provider) ?? [])]
-      return found.map(infoOf).sort((a, b) => (a.provider < b.provider ? -1 : a.provider > b.provider ? 1 : 0))
+      const found = [...(await methods()).flatMap((method) => inEnvironment(method, env) ?? []).map(infoFrom), ...idsOf(entries).map((id) => infoOf(entries, id, vault.file))]
+      return found.sort((a, b) => (a.provider < b.provider ? -1 : a.provider > b.provider ? 1 : 0))
     },
+    login: (provider, options = {}) => logins.run(provider, options, methods, (account, entry) => keep(provider, account, entry), time),
+    answer: async (login, pasted) => logins.answer(login, pasted),
+    gateway: async (url) => (await import("./secret/gateway.ts")).gatewayAt(url),
+    async inspect() {
+      const entries = await stored()
+      const { reportOf } = await import("./report.ts")
+      return reportOf(entries, vault, [...(await methods())].flatMap((method) => inEnvironment(method, env) ?? []).map(infoFrom), time)
+    },
+    move: () => vault.move().finally(stored),
   }
 }
 
-/** The end of a secret tells keys apart; of a short one even that would tell too much. */
-export const infoOf = ({ secret, ...rest }: Credential): CredentialInfo => ({ ...rest, hint: secret.length > 12 ? secret.slice(-4) : "" })
+/** What the environment has. */
+export const infoFrom = ({ provider, account, kind, source, name, secret }: Credential): CredentialInfo => ({ provider, account, kind, source, name, hint: endOf(secret), active: true })
 
-const digestOf = (secret: string): string => createHash("sha256").update(secret).digest("hex")
-const ownOf = (record: Readonly<Record<string, string>>, key: string): string | undefined => (Object.hasOwn(record, key) ? record[key] : undefined)
-
-function checked(provider: string, secret: string): string {
-  if (!/^[a-z0-9][a-z0-9._-]*$/i.test(provider)) throw new AuthError("auth.invalid", 'the provider is not valid: an id has letters, digits, ".", "_" and "-". (What was given is not repeated: it may be the key.)')
-  const key = secret.trim()
-  if (key === "") throw new AuthError("auth.invalid", `no key for ${provider} was given`)
-  if (/[\s\p{Cc}]/u.test(key)) throw new AuthError("auth.invalid", `the key for ${provider} has spaces, line ends or control characters in it; perhaps more than the key was pasted`)
-  return key
+async function checked(provider: string, credential: NewCredential): Promise<Entry> {
+  const refused = (why: string) => new AuthError("auth.invalid", why)
+  switch (credential.kind) {
+    case "key": {
+      const secret = credential.secret.trim()
+      if (secret === "") throw refused(`no key for ${provider} was given`)
+      if (/[\s\p{Cc}]/u.test(secret)) throw refused(`the key for ${provider} has spaces, line ends or control characters in it; perhaps more than the key was pasted`)
+      return { kind: "key", secret }
+    }
+    case "command": {
+      const { command, ttl } = credential
+      if (command.trim() === "" || command.length > 4_096 || command.includes("\0")) throw refused(`the command for ${provider} is empty, or no command line`)
+      if (ttl !== undefined && !(ttl >= 0 && ttl <= 31_536_000)) throw refused("ttl is a number of seconds")
+      return { kind: "command", command: command.trim(), ...(ttl !== undefined && { ttl }) }
+    }
+    case "file": {
+      const { path } = credential
+      if (!isAbsolute(path) || path.includes("\0")) throw refused(`the file for ${provider} is named by an absolute path`)
+      if (!(await stat(path).catch(() => undefined))?.isFile()) throw refused(`${path} is no file`)
+      return { kind: "file", path }
+    }
+    case "well-known": {
+      const { originOf, wayTo } = await import("./secret/gateway.ts")
+      const url = originOf(credential.url)
+      await wayTo(url, provider)
+      return { kind: "well-known", url }
+    }
+    default: throw refused(`"${String((credential as { kind?: unknown }).kind)}" is no kind of credential that can be kept`)
+  }
 }

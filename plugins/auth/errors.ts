@@ -1,7 +1,11 @@
-/** No message ever holds a secret. `auth.unreadable` and `auth.unwritable` name the file, `auth.invalid` what was wrong with the input, `auth.busy` who holds the file. */
+/** No message ever holds a secret. Each says which integration, account or file, and what to do. */
+export type AuthErrorCode =
+  | "auth.invalid" | "auth.unknown" | "auth.unreadable" | "auth.unwritable" | "auth.busy" | "auth.keychain"
+  | "auth.command" | "auth.file" | "auth.gateway" | "auth.login" | "auth.revoked" | "auth.unreachable"
+
 export class AuthError extends Error {
-  readonly code: "auth.unreadable" | "auth.unwritable" | "auth.invalid" | "auth.busy"
-  constructor(code: AuthError["code"], message: string) {
+  readonly code: AuthErrorCode
+  constructor(code: AuthErrorCode, message: string) {
     super(message)
     this.code = code
   }

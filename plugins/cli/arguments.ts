@@ -41,5 +41,5 @@ export function usageOf(synopsis: string, options: Options = {}, notes = ""): st
   const rows = Object.entries(options).map(([name, { short, type, value, about }]) => [`  ${short ? `-${short}, ` : "    "}--${name}${type === "string" ? ` <${value ?? name}>` : ""}`, about] as const)
   const width = Math.max(0, ...rows.map(([left]) => left.length))
   const table = rows.map(([left, about]) => `${left.padEnd(width)}  ${about}`)
-  return [`usage: ${synopsis}`, ...(table.length ? ["", ...table] : []), ...(notes ? ["", notes.trim()] : [])].join("\n")
+  return [`usage: ${synopsis}`, ...(table.length ? ["", ...table] : []), ...(notes ? ["", notes.replace(/^\n+/, "").trimEnd()] : [])].join("\n")
 }

@@ -41,7 +41,7 @@ export async function host(launch: Launch): Promise<number> {
 }
 
 /** May anything say which plugins run, and with which options? Then it is read before any of them. */
-const isConfigured = (directory: string): boolean => existsSync(join(directory, "config.jsonc")) || Object.keys(process.env).some((name) => name.startsWith("GRAFT_CONFIG_PLUGINS"))
+const isConfigured = (directory: string): boolean => existsSync(join(directory, "config.jsonc")) || Object.keys(process.env).some((name) => name === "GRAFT_CONFIG" || name === "GRAFT_CONFIG_CONTENT" || name === "GRAFT_MANAGED_CONFIG" || name.startsWith("GRAFT_CONFIG_PLUGINS")) || existsSync("/etc/graft/config.jsonc")
 
 /** By Node, which keeps their machine code from one start to the next. */
 function builtIns({ builtIns, texts, ...loader }: NonNullable<Launch["shipped"]>, cache: string): Shipped {

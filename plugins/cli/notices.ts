@@ -41,6 +41,12 @@ export async function notices(graft: Graft, location: string, asked = false): Pr
   ]
 }
 
+/** Walls that are down, or that somebody took down. */
+export async function cautions(project: Graft): Promise<string[]> {
+  const said = await Promise.all([...project.all("caution")].map((caution) => caution.text().catch(() => undefined)))
+  return said.filter((text) => text !== undefined)
+}
+
 /** One line while the demo stands in for a real model that nobody asked it to stand in for. */
 export function demoNotice({ provider }: Model, asked: string | undefined): string[] {
   if (provider !== "demo" || asked?.startsWith("demo/")) return []

@@ -19,7 +19,7 @@ export function pose(question: Question): { text: string; prompt: string } {
     const { action, resource, detail, rule, verdict } = question.ask
     const why = verdict.reason ? `  (${visible(verdict.reason)})\n` : ""
     const text = `? ${action} needs your permission:\n${indent(resource || action)}\n${detail ? `${indent(detail)}\n` : ""}${why}`
-    return { text, prompt: `(o)nce, ${rule ? `(a)lways "${visible(rule)}", ` : ""}(d)eny, then Enter: ` }
+    return { text, prompt: `(o)nce, ${rule ? `(a)lways here or (e)verywhere "${visible(rule)}", ` : ""}(d)eny, with a reason if you like, then Enter: ` }
   }
   if (question.kind === "question") {
     const { text, choices, several } = question.ask
@@ -33,13 +33,16 @@ export function pose(question: Question): { text: string; prompt: string } {
   return { text: `? the project ${location} brings the plugin "${visible(plugin)}", whose code you have not agreed to:\n${named}${rest}`, prompt: "(y)es, as it is now; (a)nything in this project while I work here; (n)o, then Enter: " }
 }
 
-const REPLIES: Readonly<Record<string, Reply>> = { o: "once", once: "once", y: "once", yes: "once", a: "always", always: "always", d: "deny", deny: "deny", n: "deny", no: "deny" }
+const REPLIES: Readonly<Record<string, Reply>> = { o: "once", once: "once", y: "once", yes: "once", a: "always", always: "always", e: "everywhere", everywhere: "everywhere", d: "deny", deny: "deny", n: "deny", no: "deny" }
 const TRUST: Readonly<Record<string, TrustAnswer>> = { y: "content", yes: "content", a: "directory", anything: "directory", n: "no", no: "no" }
 
-/** Undefined when the line is no answer. "always" needs a rule to save. */
-export function readReply(question: Extract<Question, { kind: "permission" }>, line: string): Reply | undefined {
-  const reply = REPLIES[line.trim().toLowerCase()]
-  return reply === "always" && !question.ask.rule ? undefined : reply
+/** Undefined when the line is no answer. "always" needs a rule to save; what stands behind a no is why. */
+export function readReply(question: Extract<Question, { kind: "permission" }>, line: string): { reply: Reply; said?: string } | undefined {
+  const text = line.trim()
+  const [, no, said] = /^(d|deny|n|no)\b[\s,:]+(.+)$/is.exec(text) ?? []
+  if (no !== undefined) return { reply: "deny", said: said!.trim() }
+  const reply = Object.hasOwn(REPLIES, text.toLowerCase()) ? REPLIES[text.toLowerCase()] : undefined
+  return reply === undefined || ((reply === "always" || reply === "everywhere") && !question.ask.rule) ? undefined : { reply }
 }
 
 /** What a line answers: numbers are the choices', "-" is no answer, anything else is the answer itself. Undefined where there is nothing, or no such choice. */

@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net"
 import type { Graft, JournalEntry, KernelView, LogEntry } from "graft"
 import { LineReader } from "../lib/lines.ts"
 import type { Call, ClientMessage, Instance, Subscribe, Told } from "../server/contract.ts"
+import type { Profile } from "../doctor/contract.ts"
 import { comeUp } from "./notices.ts"
 
 /** Milliseconds that one answer may take. */
@@ -19,12 +20,15 @@ export class RemoteError extends Error {
   }
 }
 
-type Answer = { result?: unknown } | { error: { code: string; message: string } }
+type Failure = { error: { code: string; message: string } }
+type Answer = { result?: unknown } | Failure
+type Step = { next: unknown } | { end: true } | Failure
 
 export class Remote implements Disposable {
   readonly instance: Instance
   readonly #socket: Socket
   readonly #waiting = new Map<number, (answer: Answer) => void>()
+  readonly #streams = new Map<number, (step: Step) => void>()
   #hear: (told: Told | { gap: number }) => void = () => {}
   #id = 0
 
@@ -37,7 +41,29 @@ export class Remote implements Disposable {
     this.#socket.on("error", () => {}).once("close", () => this.#lost())
   }
 
-  async call<T>(call: Call): Promise<T> { return (await this.#say((id) => ({ id, call }))) as T }
+  /** `patience` in milliseconds; `Infinity` only for what a person waits for. */
+  async call<T>(call: Call, patience = PATIENCE): Promise<T> { return (await this.#say((id) => ({ id, call }), patience)) as T }
+
+  /** What a method gives bit by bit, until it ends or nobody reads any more. */
+  async *stream<T>(call: Call): AsyncGenerator<T> {
+    const id = ++this.#id
+    const steps: Step[] = []
+    let wake = () => {}
+    this.#streams.set(id, (step) => (steps.push(step), wake()))
+    this.#socket.write(`${JSON.stringify({ id, call } satisfies ClientMessage)}\n`)
+    try {
+      for (;;) {
+        const step = steps.shift()
+        if (!step) await new Promise<void>((resolve) => { wake = resolve })
+        else if ("error" in step) throw new RemoteError(step.error.code, step.error.message)
+        else if ("end" in step) return
+        else yield step.next as T
+      }
+    } finally {
+      this.#streams.delete(id)
+      if (!this.#socket.destroyed) this.#socket.write(`${JSON.stringify({ id: ++this.#id, cancel: id } satisfies ClientMessage)}\n`)
+    }
+  }
 
   /** Events as they happen, until the signal aborts or the instance is gone. */
   async *events(subscribe: Subscribe, signal: AbortSignal): AsyncGenerator<Told | { gap: number }> {
@@ -57,10 +83,10 @@ export class Remote implements Disposable {
 
   [Symbol.dispose](): void { this.#socket.destroy() }
 
-  #say(message: (id: number) => ClientMessage): Promise<unknown> {
+  #say(message: (id: number) => ClientMessage, patience = PATIENCE): Promise<unknown> {
     const id = ++this.#id
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => settle({ error: { code: "cli.remote", message: `the instance ${this.instance.pid} did not answer within ${PATIENCE / 1_000} s` } }), PATIENCE)
+      const timer = patience === Infinity ? undefined : setTimeout(() => settle({ error: { code: "cli.remote", message: `the instance ${this.instance.pid} did not answer within ${patience / 1_000} s` } }), patience)
       const settle = (answer: Answer) => {
         clearTimeout(timer)
         this.#waiting.delete(id)
@@ -74,11 +100,12 @@ export class Remote implements Disposable {
 
   #take(line: Record<string, unknown>): void {
     if ("event" in line || "gap" in line) this.#hear(line as unknown as Told | { gap: number })
-    else if (typeof line.id === "number") this.#waiting.get(line.id)?.(line as Answer)
+    else if (typeof line.id === "number") (this.#streams.get(line.id) as ((step: object) => void) | undefined ?? this.#waiting.get(line.id))?.(line as Answer)
   }
 
   #lost(): void {
-    for (const settle of this.#waiting.values()) settle({ error: { code: "cli.remote", message: `the instance ${this.instance.pid} has ended` } })
+    const lost = { error: { code: "cli.remote", message: `the instance ${this.instance.pid} has ended` } }
+    for (const settle of [...this.#waiting.values(), ...this.#streams.values()]) settle(lost)
   }
 }
 
@@ -97,7 +124,14 @@ export interface Inspection extends Disposable {
   journal(plugin?: string): Promise<JournalEntry[]>
   logs(plugin?: string): Promise<LogEntry[]>
   reconcile(hints: readonly string[]): Promise<void>
+  /** Also what follows from a pass: a plugin that belongs to a project moves there after it. */
+  settled(): Promise<void>
   undo(plugin: string): Promise<void>
+  pin(plugin: string, pinned: boolean): Promise<void>
+  enable(plugin: string): Promise<void>
+  disable(plugin: string, reason?: string): Promise<void>
+  /** What the CPU did there, by plugin. */
+  profile(milliseconds: number): Promise<Profile>
 }
 
 export async function inspection(graft: Graft, directory: string): Promise<Inspection> {
@@ -108,7 +142,8 @@ export async function inspection(graft: Graft, directory: string): Promise<Inspe
     const { kernel } = graft
     return {
       inspect: async () => kernel.inspect(), journal: async (plugin) => kernel.journal(plugin), logs: async (plugin) => kernel.logs(plugin),
-      reconcile: (hints) => kernel.reconcile(hints), undo: (plugin) => kernel.undo(plugin),
+      reconcile: (hints) => kernel.reconcile(hints), settled: () => kernel.settled(PATIENCE), undo: (plugin) => kernel.undo(plugin), pin: async (plugin, pinned) => kernel.pin(plugin, pinned),
+      enable: (plugin) => kernel.enable(plugin), disable: (plugin, reason) => kernel.disable(plugin, reason), profile: (milliseconds) => graft.doctor.profile({ milliseconds }),
       [Symbol.dispose]: () => project[Symbol.dispose](),
     }
   }
@@ -116,7 +151,8 @@ export async function inspection(graft: Graft, directory: string): Promise<Inspe
   return {
     instance: remote.instance, remote,
     inspect: () => verb("inspect"), journal: (plugin) => verb("journal", ...(plugin ? [plugin] : [])), logs: (plugin) => verb("logs", ...(plugin ? [plugin] : [])),
-    reconcile: (hints) => verb("reconcile", hints), undo: (plugin) => verb("undo", plugin),
+    reconcile: (hints) => verb("reconcile", hints), settled: () => verb("settled", PATIENCE - 1_000), undo: (plugin) => verb("undo", plugin), pin: (plugin, pinned) => verb("pin", plugin, pinned),
+    enable: (plugin) => verb("enable", plugin), disable: (plugin, ...reason) => verb("disable", plugin, ...reason), profile: (milliseconds) => remote.call({ service: "doctor", method: "profile", args: [{ milliseconds }] }),
     [Symbol.dispose]: () => remote[Symbol.dispose](),
   }
 }

@@ -3,17 +3,19 @@ import { statSync } from "node:fs"
 import { messageOf, type Graft } from "graft"
 import type { Agent } from "../agent/contract.ts"
 import { near } from "../lib/near.ts"
-import type { Session } from "../session/contract.ts"
+import type { Session, Sessions } from "../session/contract.ts"
 import { UsageError } from "./arguments.ts"
 import { oneLine } from "./table.ts"
 
 /** Sessions that an id is looked for among. */
 const MOST = 1_000
 
+/** Whoever knows the sessions: this process, or another. */
+type Known = { readonly session: Pick<Sessions, "get" | "list" | "update"> }
 export interface Wanted { session?: string; continue?: boolean; model?: string; agent?: string }
 
 /** The one to go on with, when one is wanted; with the model and the agent that are wanted. Its directory has to be there. */
-export async function wantedSession(graft: Pick<Graft, "session">, location: string, wanted: Wanted): Promise<Session | undefined> {
+export async function wantedSession(graft: Known, location: string, wanted: Wanted): Promise<Session | undefined> {
   const old = wanted.session !== undefined ? await byId(graft, wanted.session) : wanted.continue ? await latest(graft, location) : undefined
   if (!old) return undefined
   if (!statSync(old.directory, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`the directory of ${old.id} is gone: ${old.directory}. graft session move ${old.id} <directory> has it work in another`)
@@ -21,7 +23,7 @@ export async function wantedSession(graft: Pick<Graft, "session">, location: str
   return Object.keys(change).length > 0 ? graft.session.update(old.id, change) : old
 }
 
-export async function byId(graft: Pick<Graft, "session">, id: string): Promise<Session> {
+export async function byId(graft: Known, id: string): Promise<Session> {
   const exact = await graft.session.get(id)
   if (exact) return exact
   const known = [...(await graft.session.list({ limit: MOST })), ...(await graft.session.list({ limit: MOST, archived: true }))]
@@ -31,7 +33,7 @@ export async function byId(graft: Pick<Graft, "session">, id: string): Promise<S
   throw new UsageError(found.length > 0 ? `"${id}" could be ${could.join(", ")}${found.length > 3 ? " …" : ""}: write more of it` : `there is no session "${id}"${could.length > 0 ? `; did you mean ${could.join(" or ")}?` : "; graft sessions --all shows those that are"}`)
 }
 
-async function latest(graft: Pick<Graft, "session">, location: string): Promise<Session> {
+async function latest(graft: Known, location: string): Promise<Session> {
   const [session] = await graft.session.list({ location, limit: 1, children: false })
   if (!session) throw new UsageError("there is no session in this project yet: leave --continue out to begin one")
   return session

@@ -1,6 +1,8 @@
 /** Follows the durable events of one session from a cursor, across reloads of whoever serves them. */
-import type { Graft } from "graft"
 import type { StoredEvent } from "../eventlog/contract.ts"
+import type { Workplace } from "./workplace.ts"
+
+type Source = Pick<Workplace, "retiring"> & { readonly session: Pick<Workplace["session"], "events"> }
 
 export class Tail {
   #cursor: number
@@ -8,7 +10,7 @@ export class Tail {
   #failure: unknown
   #waiters: { seq: number; resolve(): void; reject(error: unknown): void }[] = []
 
-  constructor(graft: Graft, session: string, after: number, hear: (event: StoredEvent) => void) {
+  constructor(graft: Source, session: string, after: number, hear: (event: StoredEvent) => void) {
     this.#cursor = after
     graft.retiring.addEventListener("abort", () => this.stop(), { once: true })
     void this.#follow(graft, session, hear).catch((error: unknown) => {
@@ -29,7 +31,7 @@ export class Tail {
   /** What still comes is not heard any more. */
   stop(): void { this.#stopped = true }
 
-  async #follow(graft: Graft, session: string, hear: (event: StoredEvent) => void): Promise<void> {
+  async #follow(graft: Source, session: string, hear: (event: StoredEvent) => void): Promise<void> {
     while (!this.#stopped) {
       try {
         for await (const event of graft.session.events(session, { after: this.#cursor })) {

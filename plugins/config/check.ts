@@ -2,10 +2,9 @@
  * What the sections say of the layers: a wrong or unknown part is taken out of the layer in which it stands, as small as
  * it is, and what a lower layer says there holds. Pure.
  */
-import type { Keys } from "./path.ts"
 import { refers } from "./reference.ts"
 import type { Sheet } from "./sheet.ts"
-import { merge, own, valueAt, without, type Tree } from "./tree.ts"
+import { merge, own, valueAt, without, type Keys, type Tree } from "../lib/tree.ts"
 
 interface Issue { keys: Keys; message: string }
 /** Says what is wrong with a whole section; a schema that fails itself says nothing. */
@@ -28,7 +27,8 @@ export function check(sheets: readonly Sheet[], judges: ReadonlyMap<string, Judg
   if (complete) trees.forEach((tree, i) => {
     const unknown = Object.keys(tree).filter((id) => !judges.has(id))
     if (unknown.length > 0) trees[i] = Object.fromEntries(Object.entries(tree).filter(([id]) => judges.has(id)))
-    for (const id of unknown) problems.push({ sheet: sheets[i]!, keys: [id], message: UNKNOWN })
+    // What another program says is not said to us.
+    if (sheets[i]!.from === undefined) for (const id of unknown) problems.push({ sheet: sheets[i]!, keys: [id], message: UNKNOWN })
   })
   for (const [id, judge] of judges) if (trees.some((tree) => Object.hasOwn(tree, id))) checkSection(id, judge, trees, drop)
   return { sheets: sheets.map((sheet, i) => (trees[i] === sheet.tree ? sheet : { ...sheet, tree: trees[i]! })), problems }

@@ -6,7 +6,7 @@ import type { Graft, Root } from "graft"
 import type { Standing } from "./scope.ts"
 import { speaker } from "./sheet.ts"
 import { PROCESS, type ConfigState } from "./state.ts"
-import { isTree, own, valueAt, type Tree } from "./tree.ts"
+import { isTree, own, valueAt, type Tree } from "../lib/tree.ts"
 
 /** Directories that were added, by project and path, each with what takes it away again. Kept from generation to generation. */
 export type Roots = Map<string, Promise<() => Promise<void>>>

@@ -1,8 +1,7 @@
 /** What `config.load` changed, laid over the layers: each change in the place of the layer that had spoken there, in the name of the plugin that made it. Pure. */
 import type { Contribution } from "graft"
-import type { Keys } from "./path.ts"
 import { speaker, type Sheet } from "./sheet.ts"
-import { isTree, own, valueAt, without, withValue, type Tree } from "./tree.ts"
+import { isTree, own, valueAt, without, withValue, type Keys, type Tree } from "../lib/tree.ts"
 
 export function overlay(sheets: readonly Sheet[], before: Tree, after: Tree, contributions: readonly Contribution[]): Sheet[] {
   const touched = new Map<string, { keys: Keys; by: string }>()

@@ -1,8 +1,6 @@
 /** Dotted paths: `providers.local.url`; a dot that is part of a key is written `\.`. */
 import { ConfigError } from "./errors.ts"
-import { isTree, own } from "./tree.ts"
-
-export type Keys = readonly string[]
+import { formatKeys, isTree, own, type Keys } from "../lib/tree.ts"
 
 /** The empty path is the whole. */
 export function parsePath(path: string): string[] {
@@ -12,7 +10,7 @@ export function parsePath(path: string): string[] {
   return keys
 }
 
-export const formatPath = (keys: Keys): string => keys.map((key) => key.replace(/[.\\]/g, "\\$&")).join(".")
+export const formatPath = formatKeys
 
 /** Is one the other, or on the way to it? */
 export const overlap = (a: Keys, b: Keys): boolean => a.slice(0, b.length).every((key, i) => key === b[i])

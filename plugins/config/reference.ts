@@ -3,8 +3,9 @@ import { readFile, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, isAbsolute, resolve } from "node:path"
 import { ConfigError } from "./errors.ts"
-import { formatPath, type Keys } from "./path.ts"
+import { formatPath } from "./path.ts"
 import type { Place } from "./sheet.ts"
+import type { Keys } from "../lib/tree.ts"
 
 const REFERENCE = /\{(env|file):([^{}]*)\}/g
 /** Bytes of a file whose text stands for a reference: a key, a certificate. */

@@ -1,8 +1,7 @@
 /** JSON Schema: of a section, for hints, and of the whole file, for editors. The converters are imported when somebody asks. */
 import type { StandardSchemaV1 } from "@standard-schema/spec"
 import type { ConfigSection } from "./contract.ts"
-import type { Keys } from "./path.ts"
-import { isTree } from "./tree.ts"
+import { isTree, type Keys } from "../lib/tree.ts"
 
 type JsonSchema = Record<string, unknown>
 /** The converters that libraries offer: the Standard JSON Schema of the specification, or a method of their own. */

@@ -11,7 +11,7 @@ import { formatPath } from "./path.ts"
 import { refers } from "./reference.ts"
 import { jsonSchemaOf, knownBeside } from "./schema.ts"
 import type { Sheet } from "./sheet.ts"
-import { fold, isTree, own, valueAt, type Tree } from "./tree.ts"
+import { fold, isTree, own, valueAt, type Tree } from "../lib/tree.ts"
 
 /** What holds, who says it, and what was wrong. */
 export interface Standing { readonly tree: Tree; readonly sheets: readonly Sheet[]; readonly warnings: readonly ConfigWarning[]; readonly known: readonly string[] }
@@ -65,11 +65,12 @@ async function gate(sheet: Sheet, { sections, plugins, allowed }: Realm): Promis
   const held = new Set(Object.keys(sheet.tree).filter((key) => sections.get(key)?.item.safe !== true || refers(sheet.tree[key])))
   if (held.size === 0 || (await allowed())) return { sheet, problems: [] }
   const tree = Object.fromEntries(Object.entries(sheet.tree).filter(([key]) => !held.has(key)))
-  const problems = [...held].flatMap((key): Problem[] => (sections.has(key) ? [{ sheet, keys: [key], message: UNTRUSTED }] : plugins ? [{ sheet, keys: [key], message: UNKNOWN }] : []))
+  const problems = [...held].flatMap((key): Problem[] => (sections.has(key) ? [{ sheet, keys: [key], message: UNTRUSTED }] : plugins && sheet.from === undefined ? [{ sheet, keys: [key], message: UNKNOWN }] : []))
   return { sheet: { ...sheet, tree }, problems }
 }
 
-const LAYERS: readonly Layer[] = ["default", "user", "project", "env", "flag"]
+/** The lowest first. */
+export const LAYERS: readonly Layer[] = ["default", "managed", "user", "project", "env", "flag"]
 const UNTRUSTED = "is not honoured until this project is trusted (graft trust allow)"
 const STRANGER = "there is no plugin of this id"
 

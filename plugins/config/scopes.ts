@@ -4,25 +4,32 @@
  */
 import type { Graft, Remove } from "graft"
 import { Boards } from "./boards.ts"
-import type { ConfigWarning, Layer } from "./contract.ts"
-import { fromEnvironment } from "./environment.ts"
+import type { ConfigChange, ConfigWarning, Layer } from "./contract.ts"
+import { CONTENT, fromContent, fromEnvironment } from "./environment.ts"
 import { Feed, type Roots } from "./feed.ts"
-import { projectFile, type Files } from "./files.ts"
+import type { Files } from "./files.ts"
+import { isOff, layersOf, type LayerFile } from "./layers.ts"
 import { formatPath } from "./path.ts"
-import { standing, type Standing } from "./scope.ts"
+import { wholeSchema } from "./schema.ts"
+import { SCHEMA, SchemaFile } from "./schema-file.ts"
+import { LAYERS, standing, type Standing } from "./scope.ts"
 import { sections } from "./sections.ts"
-import { sheetOfEnvironment, sheetOfFile, sheetOfFlags, type Sheet } from "./sheet.ts"
-import { Sources } from "./sources.ts"
+import { changeOf } from "./secret.ts"
+import { sheetOf, sheetOfEnvironment, sheetOfFlags, type Sheet } from "./sheet.ts"
+import { keyOf, Sources } from "./sources.ts"
 import { PROCESS, type ConfigState, type Told } from "./state.ts"
-import { difference, fold, frozen, own, plain, type Tree } from "./tree.ts"
+import { difference, fold, frozen, own, plain, valueAt, type Tree } from "../lib/tree.ts"
 
 /** Sections come one by one while plugins come up, and so do hooks; milliseconds that such changes are gathered. */
 const GATHER = 30
+/** Changes that a fact carries with their values. */
+const MOST_CHANGES = 100
 const PLUGIN_EVENTS = ["plugin.loaded", "plugin.reloaded", "plugin.reverted", "plugin.removed", "plugin.waiting"] as const
 
 export class Scopes {
   readonly files: Files
   readonly boards: Boards
+  readonly schemaFile: SchemaFile
   readonly #graft: Graft<ConfigState>
   readonly #sources: Sources
   readonly #feed: Feed
@@ -39,6 +46,7 @@ export class Scopes {
     this.boards = new Boards(graft, () => this.#soon())
     this.#graft = graft
     this.#feed = new Feed(graft, roots)
+    this.schemaFile = new SchemaFile(graft, files.user, () => wholeSchema([...this.boards.sections(undefined).values()].map(({ item }) => item)))
     this.#sources = new Sources((file) => own(state.value.texts, file) as string | undefined, (milliseconds) => { if (!retiring.aborted) graft.timeout(milliseconds, () => this.look()) })
   }
 
@@ -54,6 +62,7 @@ export class Scopes {
   follow(): void {
     const graft = this.#graft
     this.boards.follow()
+    graft.all("configSource").onChange(() => this.#soon())
     graft.on("watch.changed", () => this.look())
     graft.on("trust.granted", () => this.change())
     graft.on("trust.revoked", () => this.change())
@@ -75,23 +84,33 @@ export class Scopes {
     const known = this.#standings.get(location ?? PROCESS)
     if (known || location === undefined) return known ?? this.#compute(location)
     const looked = await this.#compute(location)
-    if (!this.boards.isOpen(location)) this.#sources.forget(projectFile(location))
+    if (!this.boards.isOpen(location)) this.#forget()
     return looked
+  }
+
+  /** Every file that is or would be read. */
+  async list(location?: string): Promise<{ layer: Layer; file: string; from?: string; there: boolean }[]> {
+    return Promise.all(this.#layers(location).map(async (at) => ({ layer: at.layer, file: at.file, ...(at.from !== undefined && { from: at.from }), there: (await this.#sources.get(at)).real !== undefined })))
   }
 
   /** The layers as they are read, the lowest first. */
   async #sheets(location: string | undefined): Promise<Sheet[]> {
     const { kernel, state } = this.#graft
-    const read = await Promise.all(this.#layers(location).map(async ([layer, file]) => {
-      const { document } = await this.#sources.get(file)
-      return document ? [sheetOfFile(layer, file, document)] : []
-    }))
-    const said = fold([(plain({ ...kernel.host.config }) ?? {}) as Tree, state.value.flags])
-    return [...read.flat(), sheetOfEnvironment(fromEnvironment(process.env)), sheetOfFlags(said)]
+    const read = (await Promise.all(this.#layers(location).map(async (at) => {
+      const { document } = await this.#sources.get(at)
+      return document ? [sheetOf(at.layer, at.file, document, at.from)] : []
+    }))).flat()
+    const content = await fromContent(process.env)
+    const flags = fold([(plain({ ...kernel.host.config }) ?? {}) as Tree, state.value.flags])
+    const own = [...read.filter(({ from }) => from === undefined), ...(content && "tree" in content ? [sheetOf("env", CONTENT, content)] : []), sheetOfEnvironment(fromEnvironment(process.env)), sheetOfFlags(flags)]
+    // What turns another program's files off is said by our own.
+    const { compat } = fold(own.map(({ tree }) => tree))
+    const foreign = read.filter(({ from }) => from !== undefined && !isOff(from, compat))
+    return LAYERS.flatMap((layer) => [...foreign, ...own].filter((sheet) => sheet.layer === layer))
   }
 
-  #layers(location: string | undefined): [Layer, string][] {
-    return [["default", this.files.default], ["user", this.files.user], ...(location === undefined ? [] : [["project", projectFile(location)] as [Layer, string]])]
+  #layers(location: string | undefined): LayerFile[] {
+    return layersOf(this.files, this.#graft.all("configSource").rows(), location)
   }
 
   async #compute(location: string | undefined): Promise<Standing> {
@@ -110,10 +129,12 @@ export class Scopes {
 
   /** Files that say something else than what holds. */
   async #unread(location: string | undefined): Promise<ConfigWarning[]> {
-    return (await Promise.all(this.#layers(location).map(async ([, file]) => {
-      const { broken, document } = await this.#sources.get(file)
-      return broken ? [{ file, line: broken.line, path: "", message: `${broken.message}; ${document ? "what it said before holds" : "nothing of it holds"}` }] : []
-    }))).flat()
+    const content = await fromContent(process.env)
+    const unread = await Promise.all(this.#layers(location).map(async (at) => {
+      const { broken, document } = await this.#sources.get(at)
+      return broken ? [{ file: at.file, line: broken.line, path: "", message: `${broken.message}; ${document ? "what it said before holds" : "nothing of it holds"}` }] : []
+    }))
+    return [...unread.flat(), ...(content && "broken" in content ? [{ file: CONTENT, line: content.broken.line, path: "", message: `${content.broken.message}; nothing of it holds` }] : [])]
   }
 
   // ── what changes ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,9 +183,14 @@ export class Scopes {
   async #detach(location: string): Promise<void> {
     this.boards.detach(location)
     this.#standings.delete(location)
-    this.#sources.forget(projectFile(location))
+    this.#forget()
     this.#graft.state.update((draft) => { delete draft.told[location] })
     await this.change()
+  }
+
+  /** Files that no realm reads any more. */
+  #forget(): void {
+    this.#sources.retain(new Set([undefined, ...this.boards.projects().keys()].flatMap((location) => this.#layers(location).map(keyOf))))
   }
 
   // ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +205,7 @@ export class Scopes {
     this.#feed.blocks(next)
     await this.#watch(next)
     await this.#feed.roots(next)
+    if (next.get(PROCESS)?.tree.$schema === SCHEMA) this.schemaFile.soon()
   }
 
   /** One synchronous step: what is told stands already. What the process was told, a project is not told again. */
@@ -193,11 +220,11 @@ export class Scopes {
       draft.warned = [...warnings.keys()]
     })
     for (const [scope, now] of next) this.#standings.set(scope, now)
-    const everywhere = new Set(changes.get(PROCESS))
-    if (everywhere.size > 0) this.#graft.emit("config.changed", { paths: [...everywhere] })
+    const everywhere = new Set(changes.get(PROCESS)?.map(({ path }) => path))
+    if (everywhere.size > 0) this.#graft.emit("config.changed", factOf(changes.get(PROCESS)!))
     for (const [location, there] of projects) {
-      const paths = changes.get(location)?.filter((path) => !everywhere.has(path)) ?? []
-      if (paths.length > 0) there.emit("config.changed", { paths, location })
+      const own = changes.get(location)?.filter(({ path }) => !everywhere.has(path)) ?? []
+      if (own.length > 0) there.emit("config.changed", { ...factOf(own), location })
     }
     const known = new Set(warned)
     for (const [id, { scope, warning }] of warnings) if (!known.has(id)) (projects.get(scope) ?? this.#graft).emit("config.warned", warning)
@@ -205,8 +232,8 @@ export class Scopes {
 
   /** The files, and what links among them lead to. */
   async #watch(next: ReadonlyMap<string, Standing>): Promise<void> {
-    const files = [this.files.default, this.files.user, ...[...next.keys()].filter((scope) => scope !== PROCESS).map(projectFile)]
-    const paths = new Set((await Promise.all(files.map(async (file) => [file, (await this.#sources.get(file)).real ?? file]))).flat())
+    const files = [...next.keys()].flatMap((scope) => this.#layers(scope === PROCESS ? undefined : scope))
+    const paths = new Set((await Promise.all(files.map(async (at) => [at.file, (await this.#sources.get(at)).real ?? at.file]))).flat())
     if (this.#graft.retiring.aborted) return
     for (const [path, remove] of this.#watched) if (!paths.has(path)) { remove(); this.#watched.delete(path) }
     for (const path of paths) if (!this.#watched.has(path)) this.#watched.set(path, this.#graft.add("watched", { id: `config ${path}`, path }))
@@ -214,10 +241,13 @@ export class Scopes {
 }
 
 /** Leaves of what somebody knows, before and now; whoever comes to know a key reads it when it comes. */
-function changed(before: Told | undefined, { tree, known }: Standing): string[] {
+function changed(before: Told | undefined, { tree, known }: Standing): ConfigChange[] {
   if (!before) return []
-  return known.filter((key) => before.known.includes(key)).flatMap((key) => difference(own(before.tree, key), own(tree, key), [key])).map(formatPath)
+  return known.filter((key) => before.known.includes(key)).flatMap((key) => difference(own(before.tree, key), own(tree, key), [key]))
+    .map((keys) => changeOf(formatPath(keys), keys, valueAt(before.tree, keys), valueAt(tree, keys)))
 }
+
+const factOf = (changes: readonly ConfigChange[]) => ({ paths: changes.map(({ path }) => path), changes: changes.slice(0, MOST_CHANGES) })
 
 /** By what they say: one that several realms see is the first one's, and the process comes first. */
 function gather(next: ReadonlyMap<string, Standing>): Map<string, { scope: string; warning: ConfigWarning }> {

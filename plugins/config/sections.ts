@@ -10,6 +10,8 @@ export const SectionRow = v.looseObject({
   safe: v.optional(v.boolean()),
 })
 
+export const SourceRow = v.looseObject({ id: v.pipe(v.string(), v.nonEmpty()), from: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*$/)), files: v.function(), read: v.function() })
+
 export const sections: ConfigSection[] = [
   { id: "$schema", schema: v.string(), description: "Where an editor finds the JSON Schema of this file; graft itself does not read it.", safe: true },
   {

@@ -4,19 +4,20 @@ import { dirname } from "node:path"
 import { locationOf, type Graft } from "graft"
 import { RewriteError, rewrite } from "../lib/rewrite.ts"
 import { check } from "./check.ts"
-import type { Config, ConfigWarning } from "./contract.ts"
-import { isDocument, linesOf, parseDocument } from "./document.ts"
-import { edit } from "./edit.ts"
+import type { Config, ConfigWarning, Origin } from "./contract.ts"
+import { isDocument, parseDocument } from "../lib/jsonc.ts"
+import { edit } from "../lib/jsonc-edit.ts"
 import { ConfigError } from "./errors.ts"
 import { projectFile } from "./files.ts"
-import { formatPath, overlap, parsePath, spell, type Keys } from "./path.ts"
+import { formatPath, overlap, parsePath, spell } from "./path.ts"
 import { resolveReferences } from "./reference.ts"
 import { wholeSchema } from "./schema.ts"
 import { judges } from "./scope.ts"
 import type { Scopes } from "./scopes.ts"
-import { origins, placeOfText } from "./sheet.ts"
+import { masked } from "./secret.ts"
+import { origins, placeOfText, type Sheet } from "./sheet.ts"
 import type { ConfigState } from "./state.ts"
-import { plain, valueAt, withValue, without, type Tree } from "./tree.ts"
+import { plain, valueAt, withValue, without, type Keys, type Tree } from "../lib/tree.ts"
 
 /** Milliseconds that the plugins of a project get to come up, when it is opened only to be asked about. */
 const PATIENCE = 5_000
@@ -47,7 +48,9 @@ export function makeConfig(graft: Graft<ConfigState>, scopes: Scopes): Config {
       const { tree, sheets } = await scopes.of(at)
       const keys = spell(tree, parsePath(path))
       const { live = "now" } = scopes.boards.sections(at).get(keys[0] ?? "")?.item ?? {}
-      return { path, value: valueAt(tree, keys), ...(await origins(sheets, keys)), live }
+      const { winner, losers } = await origins(sheets, keys)
+      const shown = (origin: Origin): Origin => ({ ...origin, value: masked(keys, origin.value) })
+      return { path, value: masked(keys, valueAt(tree, keys)), ...(winner && { winner: shown(winner) }), losers: losers.map(shown), live }
     }),
     warnings: (location) => among(location, async (at): Promise<ConfigWarning[]> => {
       await scopes.of(at)
@@ -58,7 +61,14 @@ export function makeConfig(graft: Graft<ConfigState>, scopes: Scopes): Config {
       graft.state.update((draft) => { draft.flags = (plain({ ...values }) ?? {}) as Tree })
       await scopes.change()
     },
-    schema: (location) => among(location, async (at) => wholeSchema([...scopes.boards.sections(at).values()].map(({ item }) => item))),
+    files: async (location) => {
+      await scopes.look()
+      return scopes.list(place(location))
+    },
+    schema: (location, { write: written = false } = {}) => among(location, async (at) => {
+      if (written) await scopes.schemaFile.write()
+      return wholeSchema([...scopes.boards.sections(at).values()].map(({ item }) => item))
+    }),
 
     set: (path, value, { layer = "user", location } = {}) => among(location, async (at) => {
       if (layer === "project" && at === undefined) throw new ConfigError("config.location", "say which project: a location is needed to edit a project's config")
@@ -79,8 +89,8 @@ export function makeConfig(graft: Graft<ConfigState>, scopes: Scopes): Config {
     const sections = scopes.boards.sections(location)
     if (value === undefined || !sections.has(keys[0]!)) return
     const { sheets } = await scopes.of(location)
-    const edited = { layer, tree: withValue(without(before, keys), keys, value), place: () => ({ file }) }
-    const stacked = sheets.some((sheet) => sheet.layer === layer) ? sheets.map((sheet) => (sheet.layer === layer ? edited : sheet)) : [...sheets, edited]
+    const edited: Sheet = { layer, file, tree: withValue(without(before, keys), keys, value), place: () => ({ file }) }
+    const stacked = sheets.some((sheet) => sheet.file === file) ? sheets.map((sheet) => (sheet.file === file ? edited : sheet)) : [...sheets, edited]
     const wrong = check(stacked, judges(sections), false).problems.find((problem) => problem.sheet === edited && !problem.missing && overlap(problem.keys, keys))
     if (wrong) throw new ConfigError("config.value", `"${formatPath(wrong.keys)}": ${wrong.message}; nothing was written`)
   }
@@ -98,7 +108,7 @@ async function write(file: string, keys: Keys, value: unknown, refuse: (tree: Tr
       const next = await edit(text, parsed.tree, target, value)
       const after = await parseDocument(next)
       if (!isDocument(after) || !isDeepStrictEqual(valueAt(after.tree, target), value)) throw new ConfigError("config.value", `${file}: "${formatPath(keys)}" could not be written in a way that reads the same; edit it by hand`)
-      line = (await linesOf(next))(target)
+      line = await after.line(target)
       return next
     })
   } catch (error) {

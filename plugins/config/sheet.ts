@@ -1,17 +1,14 @@
 /** One layer of the config as it lies over the others: what it says, and where each word of it stands. Pure but for the lines, which are looked up when asked for. */
 import type { Explanation, Layer, Origin } from "./contract.ts"
-import { linesOf, type Document } from "./document.ts"
+import type { Document } from "../lib/jsonc.ts"
 import type { Environment } from "./environment.ts"
-import type { Keys } from "./path.ts"
-import { isTree, leaves, own, valueAt, type Tree } from "./tree.ts"
+import { isTree, leaves, own, valueAt, type Keys, type Tree } from "../lib/tree.ts"
 
 export interface Place { file?: string; line?: number }
-export interface Sheet { readonly layer: Layer; readonly tree: Tree; /** The hook that said it in the place of that layer. */ readonly by?: string; place(keys: Keys): Place | Promise<Place> }
+export interface Sheet { readonly layer: Layer; readonly tree: Tree; readonly file?: string; /** The other program whose file it is. */ readonly from?: string; /** The hook that said it in the place of that layer. */ readonly by?: string; place(keys: Keys): Place | Promise<Place> }
 
-export function sheetOfFile(layer: Layer, file: string, { text, tree }: Document): Sheet {
-  let lines: Promise<(keys: Keys) => number> | undefined
-  return { layer, tree, place: async (keys) => ({ file, line: (await (lines ??= linesOf(text)))(keys) }) }
-}
+/** `file`: where a text stands, a path or a variable. */
+export const sheetOf = (layer: Layer, file: string, { tree, line }: Document, from?: string): Sheet => ({ layer, tree, file, ...(from !== undefined && { from }), place: async (keys) => ({ file, line: await line(keys) }) })
 
 export const sheetOfEnvironment = ({ tree, variable }: Environment): Sheet => ({ layer: "env", tree, place: (keys) => { const file = variable(keys); return file === undefined ? {} : { file } } })
 export const sheetOfFlags = (tree: Tree): Sheet => ({ layer: "flag", tree, place: () => ({}) })
@@ -30,7 +27,7 @@ export async function origins(sheets: readonly Sheet[], keys: Keys): Promise<Pic
       closed ||= winner === undefined && blocks(sheet.tree, keys)
       continue
     }
-    const origin: Origin = { layer: sheet.layer, ...(await sheet.place(keys)), value, ...(sheet.by === undefined ? {} : { by: sheet.by }) }
+    const origin: Origin = { layer: sheet.layer, ...(await sheet.place(keys)), ...(sheet.from === undefined ? {} : { from: sheet.from }), value, ...(sheet.by === undefined ? {} : { by: sheet.by }) }
     if (winner === undefined && !closed) winner = origin
     else found.push(origin)
   }

@@ -1,5 +1,5 @@
 /** What outlives a reload of this plugin. By realm where it says so: a location, or "" for the process. */
-import type { Tree } from "./tree.ts"
+import type { Tree } from "../lib/tree.ts"
 
 export interface Told { readonly tree: Tree; readonly known: readonly string[] }
 

@@ -33,6 +33,9 @@ export interface Stats {
   ratio?: number
 }
 
+/** Milliseconds of samples; `busy` without idleness. A plugin's time has that of the libraries it called in it. Most first. */
+export interface Profile { milliseconds: number; busy: number; plugins: { plugin: string; milliseconds: number; functions: { name: string; where: string; milliseconds: number }[] }[] }
+
 /**
  * Looks after the database, while others use it. Errors: those of the store (`store.exists`: a backup overwrites nothing),
  * and `doctor.config` (the retention settings cannot be read).
@@ -44,6 +47,8 @@ export interface Doctor {
   /** Takes away what the config's `retention` lets go, then blobs that nothing refers to, and gives the room back. */
   prune(options?: { dryRun?: boolean; signal?: AbortSignal }): Promise<Pruned>
   stats(): Promise<Stats>
+  /** What the CPU does for so many milliseconds (at most 10,000), by plugin. */
+  profile(options: { milliseconds: number }): Promise<Profile>
 }
 
 declare module "graft" {

@@ -7,10 +7,10 @@ import type { Graft } from "graft"
 import { readable } from "../lib/collector.ts"
 import { newId } from "../lib/ids.ts"
 import { bootId, endFamily, marked, pause, send, startOf } from "../lib/processes.ts"
-import { FLOOD, scriptOf, SHELL } from "../lib/shell.ts"
+import { FLOOD } from "../lib/shell.ts"
 import type { JobHandle } from "./contract.ts"
 import type { Exit } from "./decide.ts"
-import { environmentOf } from "./environment.ts"
+import { confinedOf, environmentOf } from "./environment.ts"
 import { endOf } from "./summary.ts"
 import type { Work } from "./work.ts"
 
@@ -35,6 +35,7 @@ export function makeCommandWork(graft: Graft, root: string): Work {
       if (spec.kind !== "shell") throw new Error(`the job ${id} is no shell job`)
       const { command, directory: cwd, env: own } = spec
       const env = await environmentOf(graft, session, command, cwd, own)
+      const { program, args } = await confinedOf(graft, session, command, cwd)
       const directory = join(root, id, newId("run"))
       await mkdir(directory, { recursive: true, mode: 0o700 })
       const shim = spawn(process.execPath, [SHIM, directory], { cwd: "/", env: { ...process.env, NODE_OPTIONS: undefined }, detached: true, stdio: ["pipe", "ignore", "ignore"], windowsHide: true })
@@ -48,7 +49,7 @@ export function makeCommandWork(graft: Graft, root: string): Work {
       if (ticks === undefined) throw new Error("its process ended at once")
       return {
         handle: { pid: shim.pid!, ticks, boot: bootId(), directory },
-        go: () => new Promise((resolve) => void shim.stdin.end(`${JSON.stringify({ shell: SHELL, script: scriptOf(command), cwd, env: marked(env, basename(directory)), most: FLOOD })}\n`, () => resolve())),
+        go: () => new Promise((resolve) => void shim.stdin.end(`${JSON.stringify({ program, args, cwd, env: marked(env, basename(directory)), most: FLOOD })}\n`, () => resolve())),
         drop: () => void shim.stdin.end(),
       }
     },

@@ -33,10 +33,10 @@ function left() {
   if (!child) finish({ kind: "not-started" })
 }
 
-function start({ shell, script, cwd, env, most }) {
+function start({ program, args, cwd, env, most }) {
   output = openSync(join(directory, "output"), "a", 0o600)
   try {
-    child = spawn(shell, ["-c", script], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
+    child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
   } catch (error) {
     return finish({ kind: "error", message: error.message })
   }

@@ -3,25 +3,28 @@
  * short drain has passed, whatever its children hold open; killed with all its children at the deadline, at the
  * signal, when it floods (demand.md e1), and when this process dies.
  */
-import { spawn } from "node:child_process"
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process"
 import { randomUUID } from "node:crypto"
+import type { Readable } from "node:stream"
 import { messageOf } from "graft"
 import { Collector } from "./collector.ts"
 import type { Leash } from "./leash.ts"
 import { endFamily, familyOf, marked } from "./processes.ts"
 import { FLOOD, scriptOf, SHELL } from "./shell.ts"
 
-export interface Command { command: string; directory: string; env: Record<string, string | undefined>; deadline: number; signal: AbortSignal; leash: Leash; progress(output: string): void }
+/** `start`: the process that runs it, where that is not just the shell. */
+export interface Command { command: string; start?: { program: string; args: readonly string[] }; directory: string; env: Record<string, string | undefined>; deadline: number; signal: AbortSignal; leash: Leash; progress(output: string): void }
 export type Ending = { kind: "exit"; code: number } | { kind: "signal"; signal: string } | { kind: "deadline" | "interrupted" | "flood" }
-/** `left`: processes that were still there when the shell was done, and were ended. */
-export interface Finished { output: string; ending: Ending; left: number; bytes: number }
+/** `left`: processes that were still there when the shell was done, and were ended. `told`: what it wrote to descriptor 3. */
+export interface Finished { output: string; ending: Ending; left: number; bytes: number; told: string }
 
 const DRAIN = 150
 const GRACE = 250
 const PROGRESS = 100
+const MOST_TOLD = 8_192
 
 /** It starts when it is told to, and that is after somebody watches over it; a pipe that closes before is no word to start. */
-const GO = 'read -r go || exit; exec "$0" -c "$1" </dev/null'
+const GO = 'read -r go || exit; exec "$@" </dev/null'
 
 /** `bash.start`: it could not be started; the directory may be gone. */
 export class StartError extends Error {
@@ -29,9 +32,9 @@ export class StartError extends Error {
   constructor(directory: string, cause: unknown) { super(`the command could not be started in ${directory}: ${messageOf(cause)}`, { cause }) }
 }
 
-export async function run({ command, directory, env, deadline, signal, leash, progress }: Command): Promise<Finished> {
+export async function run({ command, start: given, directory, env, deadline, signal, leash, progress }: Command): Promise<Finished> {
   const mark = randomUUID()
-  const child = start(directory, scriptOf(command), marked(env, mark))
+  const child = start(directory, given ?? { program: SHELL, args: ["-c", scriptOf(command)] }, marked(env, mark))
   const family = child.pid === undefined ? undefined : familyOf(child.pid, mark)
   const collector = new Collector()
   const { promise: stopped, resolve: stop } = Promise.withResolvers<Ending>()
@@ -43,16 +46,19 @@ export async function run({ command, directory, env, deadline, signal, leash, pr
   const free = child.pid === undefined ? undefined : leash.hold(child.pid, mark)
   child.stdin.on("error", () => {}).end("\n")
 
-  let told = 0
+  let shown = 0
   const collect = (chunk: Buffer) => {
     collector.add(chunk)
     if (collector.total > FLOOD) return stop({ kind: "flood" })
-    if (performance.now() - told < PROGRESS) return
-    told = performance.now()
+    if (performance.now() - shown < PROGRESS) return
+    shown = performance.now()
     progress(collector.recent())
   }
   child.stdout.on("data", collect)
   child.stderr.on("data", collect)
+  let told = ""
+  const aside = child.stdio[3] as Readable
+  aside.on("data", (chunk: Buffer) => { if (told.length < MOST_TOLD) told += chunk.toString() })
   const interrupted = () => stop({ kind: "interrupted" })
   signal.addEventListener("abort", interrupted, { once: true })
   if (signal.aborted) interrupted()
@@ -62,20 +68,21 @@ export async function run({ command, directory, env, deadline, signal, leash, pr
     const ending = await Promise.race([exited, stopped])
     if (ending.kind === "exit" || ending.kind === "signal") await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN))])
     const left = family ? await endFamily(family, GRACE) : 0
-    return { output: collector.text(), ending, left: ending.kind === "exit" || ending.kind === "signal" ? left : 0, bytes: collector.total }
+    return { output: collector.text(), ending, left: ending.kind === "exit" || ending.kind === "signal" ? left : 0, bytes: collector.total, told }
   } finally {
     free?.()
     clearTimeout(timer)
     signal.removeEventListener("abort", interrupted)
     child.stdout.destroy()
     child.stderr.destroy()
+    aside.destroy()
   }
 }
 
 /** What is wrong at once (too long, with its environment) and what turns out later are one error. */
-function start(directory: string, script: string, env: Record<string, string | undefined>) {
+function start(directory: string, { program, args }: { program: string; args: readonly string[] }, env: Record<string, string | undefined>): ChildProcessWithoutNullStreams {
   try {
-    return spawn("/bin/sh", ["-c", GO, SHELL, script], { cwd: directory, env, detached: true, stdio: "pipe", windowsHide: true })
+    return spawn("/bin/sh", ["-c", GO, "sh", program, ...args], { cwd: directory, env, detached: true, stdio: ["pipe", "pipe", "pipe", "pipe"], windowsHide: true }) as ChildProcessWithoutNullStreams
   } catch (error) {
     throw new StartError(directory, error)
   }

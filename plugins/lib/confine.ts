@@ -47,7 +47,7 @@ async function follow(path: string, links: number): Promise<{ real: string; exis
   const here = join(parent.real, basename(path))
   const status = parent.exists ? await lstat(here).catch(() => undefined) : undefined
   if (!status?.isSymbolicLink()) return { real: here, exists: false }
-  return follow(resolve(parent.real, await readlink(here)), links - 1)
+  return follow(resolve(parent.real, await readlink(here).catch(() => fail("confine.moved", path))), links - 1)
 }
 
 /** Is `path` this directory or below it? Both are real paths. */

@@ -7,6 +7,7 @@ import { connect } from "node:net"
 import type { LanguageModelV4 } from "@ai-sdk/provider"
 import type { Graft } from "graft"
 import type { Model, ProviderRow } from "../model/contract.ts"
+import { credentialFor } from "./credential.ts"
 import { discover, type DiscoveryState } from "./discovery.ts"
 import type { Connection, Listed } from "./model-listing.ts"
 import { blockOf, providerSettings } from "./provider-settings.ts"
@@ -31,7 +32,7 @@ const KNOCK = 300
 export async function speakToLocal(graft: Graft<DiscoveryState>, { id, name, url: usual, variable, list }: LocalServer): Promise<void> {
   const connection = async (): Promise<Connection> => {
     const { url, key, headers, body } = await providerSettings(graft, id)
-    const secret = key ?? (await graft.auth.get(id))?.secret
+    const secret = key ?? (await credentialFor(graft, id))?.secret
     return { url: rootOf(url ?? (variable && process.env[variable]) ?? usual), headers: { ...(secret && { authorization: `Bearer ${secret}` }), ...headers }, body }
   }
   const isWritten = async () => typeof blockOf(await graft.config.get("providers", graft.location), id).url === "string"

@@ -9,6 +9,9 @@ import type { Replay } from "../model/contract.ts"
 
 type Assistant = Extract<LanguageModelV4Message, { role: "assistant" }>
 type Part = Assistant["content"][number]
+type Results = Extract<LanguageModelV4Message, { role: "tool" }>
+type UserContent = Extract<LanguageModelV4Message, { role: "user" }>["content"]
+type Items = Extract<LanguageModelV4ToolResultOutput, { type: "content" }>["value"]
 
 /** The same model, with its options seen first by `change`. */
 export function seenBy(model: LanguageModelV4, change: (options: LanguageModelV4CallOptions) => LanguageModelV4CallOptions): LanguageModelV4 {
@@ -23,16 +26,35 @@ export function seenBy(model: LanguageModelV4, change: (options: LanguageModelV4
 }
 
 /** The conversation as the vendor may read it that bears one of these names in `providerOptions`. */
-export function ownHistory(prompt: LanguageModelV4Prompt, names: string | readonly string[], replay: Replay = "keep"): LanguageModelV4Prompt {
+export function ownHistory(prompt: LanguageModelV4Prompt, names: string | readonly string[], replay: Replay = "keep", inResults: InResults = () => false): LanguageModelV4Prompt {
   const own = [names].flat()
   const asked = prompt.findLastIndex(({ role }) => role === "user")
   return prompt.flatMap((message, index): LanguageModelV4Message[] => {
-    if (message.role === "tool") return [{ ...message, content: message.content.map((part) => (part.type === "tool-result" ? { ...part, toolCallId: callId(part.toolCallId) } : part)) }]
+    if (message.role === "tool") return resultsOf(message, inResults)
     if (message.role !== "assistant") return [message]
     const content = message.content.flatMap((part) => (part.type === "reasoning" ? reasoning(part, own, replay, index > asked) : assistantPart(part)))
     return content.length > 0 ? [{ ...message, content }] : []
   })
 }
+
+/** Whether the protocol takes files of this media type in the result of a call. */
+export type InResults = (media: string) => boolean
+
+/** What a result cannot hold is said by the user right after it. */
+function resultsOf(message: Results, inResults: InResults): LanguageModelV4Message[] {
+  const aside: UserContent = []
+  const content = message.content.map((part) => {
+    if (part.type !== "tool-result") return part
+    const own = { ...part, toolCallId: callId(part.toolCallId) }
+    if (part.output.type !== "content") return own
+    const files = part.output.value.filter((item) => item.type === "file").filter(({ mediaType }) => !inResults(mediaType))
+    if (files.length > 0) aside.push({ type: "text", text: `${part.toolName} gave ${files.map(({ filename = "a file" }) => filename).join(", ")}:` }, ...files)
+    return { ...own, output: outputOf(part.output.value.filter((item) => !files.some((file) => file === item))) }
+  })
+  return [{ ...message, content }, ...(aside.length > 0 ? [{ role: "user" as const, content: aside }] : [])]
+}
+
+const outputOf = (items: Items): LanguageModelV4ToolResultOutput => (items.every((item) => item.type === "text") ? { type: "text", value: items.map(({ text }) => text).join("\n") } : { type: "content", value: items })
 
 /** `last`: nobody has asked anything since. */
 function reasoning(part: Extract<Part, { type: "reasoning" }>, own: readonly string[], replay: Replay, last: boolean): Part[] {

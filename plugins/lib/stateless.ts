@@ -14,13 +14,16 @@ export const statelessFor = (model: Model, name: string) => (options: LanguageMo
   const reasons = model.capabilities?.reasoning
   return {
     ...options,
-    prompt: withoutItemIds(ownHistory(options.prompt, [name, model.provider], model.replay), name),
+    prompt: withoutItemIds(ownHistory(options.prompt, [name, model.provider], model.replay, takesInResults), name),
     providerOptions: {
       ...options.providerOptions,
       [name]: { store: false, ...(reasons !== undefined && { forceReasoning: reasons }), ...(reasons && options.reasoning !== "none" && { reasoningSummary: "auto" }), ...options.providerOptions?.[name] },
     },
   }
 }
+
+/** What the Responses API takes in the output of a call. */
+const takesInResults = (media: string): boolean => media.startsWith("image/") || media === "application/pdf"
 
 export function withoutItemIds(prompt: LanguageModelV4Prompt, name: string): LanguageModelV4Prompt {
   return prompt.map((message) => (message.role === "assistant" ? { ...message, content: whole(message.content, name) } : message))

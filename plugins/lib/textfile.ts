@@ -1,9 +1,9 @@
 /** A text file opened for a change: its bytes, encoding and version in one look. */
 import type { FileHandle } from "node:fs/promises"
 import { openReal } from "./confine.ts"
-import { decode, versionOf, type Encoding } from "./text.ts"
+import { decode, versionOf, type Decoded } from "./text.ts"
 
-export interface TextFile { text: string; encoding: Encoding; version: string }
+export interface TextFile extends Decoded { version: string }
 
 const MAX_BYTES = 10 * 1024 * 1024
 
@@ -12,8 +12,18 @@ export class TextFileError extends Error {
   readonly code = "textfile.refused"
 }
 
+/** Any file's bytes; `decoded` is missing where they are no text. */
+export interface WholeFile { bytes: Buffer; version: string; decoded?: Decoded }
+
 /** `undefined` where nothing is there. */
 export async function readTextFile(real: string): Promise<TextFile | undefined> {
+  const file = await readWholeFile(real)
+  if (file && !file.decoded) throw new TextFileError(`${real} is a binary file; it is left alone`)
+  return file && { ...file.decoded!, version: file.version }
+}
+
+/** `undefined` where nothing is there. */
+export async function readWholeFile(real: string): Promise<WholeFile | undefined> {
   try {
     await using file = await openReal(real)
     const status = await file.stat()
@@ -21,8 +31,7 @@ export async function readTextFile(real: string): Promise<TextFile | undefined> 
     const bytes = status.size > MAX_BYTES ? undefined : await readUpTo(file, MAX_BYTES)
     if (!bytes) throw new TextFileError(`${real} has ${Math.max(status.size, MAX_BYTES + 1)} bytes or more; files up to ${MAX_BYTES} are changed here`)
     const decoded = decode(bytes)
-    if (!decoded) throw new TextFileError(`${real} is a binary file; it is left alone`)
-    return { ...decoded, version: versionOf(bytes) }
+    return { bytes, version: versionOf(bytes), ...(decoded && { decoded }) }
   } catch (error) {
     if ((error as { code?: unknown }).code === "confine.missing") return undefined
     throw error

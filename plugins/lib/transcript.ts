@@ -120,10 +120,10 @@ const EVOLVE = {
     const part = callIn(transcript, message, call)
     if (part) part.state = "started"
   },
-  "tool.settled": (transcript, { message, call, outcome, output, title, blob, milliseconds, metadata, replay }) => {
+  "tool.settled": (transcript, { message, call, outcome, output, title, blob, files, milliseconds, metadata, replay }) => {
     const part = callIn(transcript, message, call)
     if (!part) return
-    Object.assign(part, { state: "settled", outcome, output }, title && { title }, blob && { blob }, milliseconds !== undefined && { milliseconds }, metadata !== undefined && { metadata })
+    Object.assign(part, { state: "settled", outcome, output }, title && { title }, blob && { blob }, files && { files }, milliseconds !== undefined && { milliseconds }, metadata !== undefined && { metadata })
     if (replay !== undefined) part.replay = { ...part.replay, result: replay }
   },
 } satisfies Evolve

@@ -5,8 +5,9 @@
  */
 import type { LanguageModelV4 } from "@ai-sdk/provider"
 import type { Graft } from "graft"
-import type { AuthMethod, Credential } from "../auth/contract.ts"
+import type { AuthMethod } from "../auth/contract.ts"
 import type { Model, ProviderRow } from "../model/contract.ts"
+import { credentialFor } from "./credential.ts"
 import type { Manner } from "./provider-turn.ts"
 import { providerSettings, type ProviderSettings } from "./provider-settings.ts"
 
@@ -25,8 +26,8 @@ export interface Vendor {
   /** How it wants to be spoken to; without it, `languageModel` sees to everything itself. */
   manner?: Manner
 }
-/** `url` is the config's; a vendor knows its own. `variable` is where the key came from, when it came from the environment. `key` is empty where there is none. */
-export interface Connection extends ProviderSettings { key: string; kind?: Credential["kind"]; variable?: string }
+/** `url` is the config's, or a gateway's; a vendor knows its own. `variable` is where the key came from, when it came from the environment. `key` is empty where there is none. `token`: it is somebody's who logged in. */
+export interface Connection extends ProviderSettings { key: string; token?: boolean; variable?: string }
 /** What the factory of each SDK takes. */
 export interface SdkSettings { apiKey: string; headers: Record<string, string>; fetch: typeof fetch; baseURL?: string }
 
@@ -39,14 +40,29 @@ export async function speakFor(graft: Pick<Graft, "add" | "auth" | "config" | "l
   const [{ env: [variable], url }] = methods
   const noKey = `no key: run \`graft auth login ${id}\`${variable ? `, or set ${variable}` : ""}${url ? ` (a key: ${url})` : ""}`
 
-  const connect = async (): Promise<Connection> => {
-    const { key, ...settings } = await providerSettings(graft, id)
+  /** What the config says; `key` only where that says it. */
+  const configured = async () => {
+    const settings = await providerSettings(graft, id)
     const from = vendor.urlVariable && process.env[vendor.urlVariable]
-    if (settings.url === undefined && from) settings.url = from
+    return { ...settings, ...(settings.url === undefined && from && { url: from }) }
+  }
+  const connect = async (): Promise<Connection> => {
+    const { key, ...settings } = await configured()
     if (key !== undefined) return { ...settings, key }
     // A plugin's own methods count only from its commit on, so they are brought along.
-    const found = await graft.auth.get(id, methods)
-    return { ...settings, key: found?.secret ?? "", ...(found && { kind: found.kind }), ...(found?.source === "env" && { variable: found.name }) }
+    const found = await credentialFor(graft, id, methods)
+    if (!found) return { ...settings, key: "" }
+    const { secret, token, kind, source, name, url } = found
+    // A gateway is no vendor: it takes a token where tokens go.
+    const headers = kind === "well-known" ? { authorization: `Bearer ${secret}`, ...found.headers } : {}
+    return { ...settings, key: secret, ...(token && { token }), ...(source === "env" && { variable: name }), ...(url && settings.url === undefined && { url }), headers: { ...headers, ...settings.headers } }
+  }
+  /** Whether there is something to speak with is known without it: no command runs for that, and no token is refreshed. */
+  const glance = async (): Promise<Connection> => {
+    const { key, ...settings } = await configured()
+    if (key !== undefined) return { ...settings, key }
+    const found = await graft.auth.peek(id, methods)
+    return { ...settings, key: found ? "kept" : "", ...(found?.kind === "well-known" && settings.url === undefined && { url: "a gateway's" }) }
   }
   const lacking = async (connection: Connection): Promise<string | undefined> => {
     if (lacks) return lacks(connection)
@@ -65,7 +81,7 @@ export async function speakFor(graft: Pick<Graft, "add" | "auth" | "config" | "l
   }
 
   const look = async (): Promise<ProviderRow> => {
-    const reason = await connect().then(lacking).catch(messageOf)
+    const reason = await glance().then(lacking).catch(messageOf)
     return { id, name, ready: reason === undefined, ...(reason !== undefined && { reason }), defaultModel, smallModel, languageModel }
   }
 
@@ -80,7 +96,7 @@ export async function speakFor(graft: Pick<Graft, "add" | "auth" | "config" | "l
     row = next
     graft.add("provider", row)
   }))
-  for (const event of ["auth.added", "auth.updated", "auth.removed"] as const) graft.on(event, ({ provider }: { provider: string }) => (provider === id ? again() : undefined))
+  for (const event of ["auth.added", "auth.updated", "auth.removed", "auth.refreshed", "auth.failed"] as const) graft.on(event, ({ provider }: { provider: string }) => (provider === id ? again() : undefined))
   graft.on("config.changed", ({ paths }) => (paths.some((path) => path === "providers" || `${path}.`.startsWith(`providers.${id}.`)) ? again() : undefined))
 
   return { ready: () => row.ready, connect }

@@ -96,9 +96,9 @@ function statusOf(value: unknown): number | undefined {
   return typeof number === "number" && number >= 200 && number < 600 ? number : undefined
 }
 
-/** Keys as vendors make them, and whatever follows "Bearer". */
+/** Keys and tokens as vendors make them, and whatever follows "Bearer". */
 function redact(text: string): string {
-  return text.replaceAll(/\bBearer\s+[\w.~+/=-]+/gi, "Bearer [redacted]").replaceAll(/\b(?:(?:sk|pk|rk|gsk|xai|hf|nvapi|key)[-_][\w*-]{8,}|AIza[\w-]{20,})/g, "[redacted]")
+  return text.replaceAll(/\bBearer\s+[\w.~+/=-]+/gi, "Bearer [redacted]").replaceAll(/\b(?:(?:sk|pk|rk|gsk|xai|hf|nvapi|key)[-_][\w*-]{8,}|AIza[\w-]{20,}|gh[a-z]_\w{20,}|github_pat_\w{20,}|ya29\.[\w-]{20,}|eyJ[\w-]{8,}(?:\.[\w-]+){1,4})/g, "[redacted]")
 }
 
 /** Without user, password and query: each may hold a key. */

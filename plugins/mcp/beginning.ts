@@ -12,12 +12,17 @@ export interface Beginning {
   begin(): Promise<void>
   /** Something that says which servers there are to be may have changed. */
   look(): Promise<void>
+  /** Somebody has logged in to something. */
+  loggedIn(integration: string): void
+  /** What the servers say of themselves goes along with a request. */
+  instruct(request: Parameters<Servers["instruct"]>[0]): void
   readonly service: Mcp
 }
 
 export function makeBeginning(graft: Graft<McpState>): Beginning {
   let opened: Promise<Servers> | undefined
-  const open = () => (opened ??= import("./servers.ts").then(({ openServers }) => openServers(graft)).catch((error: unknown) => {
+  let there: Servers | undefined
+  const open = () => (opened ??= import("./servers.ts").then(({ openServers }) => openServers(graft)).then((servers) => (there = servers)).catch((error: unknown) => {
     opened = undefined
     throw error
   }))
@@ -35,10 +40,13 @@ export function makeBeginning(graft: Graft<McpState>): Beginning {
     },
     begin: async () => void (await begun()),
     look: async () => { if (graft.state.value.begun) await (await begun()).look() },
+    loggedIn: (integration) => there?.loggedIn(integration),
+    instruct: (request) => there?.instruct(request),
     service: {
       list: async (options) => (await begun()).list(options),
       restart: async (name) => (await begun()).restart(name),
       logs: async (name) => (await begun()).logs(name),
+      login: async (name) => (await begun()).login(name),
     },
   }
 }

@@ -1,4 +1,4 @@
-/** MCP: the tools and resources of servers that speak the Model Context Protocol, beside everything else. */
+/** MCP: the tools, prompts and resources of servers that speak the Model Context Protocol, beside everything else. */
 import { join } from "node:path"
 import { definePlugin } from "graft"
 import { makeBeginning } from "./beginning.ts"
@@ -9,7 +9,7 @@ export default definePlugin<McpState>({
   per: "location",
   state: { version: 1, init: () => ({ begun: false, told: {}, problems: [], found: [] }) },
   async setup(graft) {
-    const { takeOver, begin, look, service } = makeBeginning(graft)
+    const { takeOver, begin, look, loggedIn, instruct, service } = makeBeginning(graft)
     const file = join(graft.location!, ".mcp.json")
     graft.provide("mcp", service)
     graft.add("configSection", section)
@@ -23,6 +23,9 @@ export default definePlugin<McpState>({
     graft.on("watch.changed", ({ paths }) => (paths.includes(file) ? look() : undefined))
     graft.on("trust.granted", ({ location }) => (location === graft.location ? look() : undefined))
     graft.on("trust.revoked", ({ location }) => (location === graft.location ? look() : undefined))
+    for (const event of ["auth.added", "auth.updated"] as const) graft.on(event, ({ provider }) => loggedIn(provider))
+    // After the agents have said what may be used.
+    graft.on("turn.request", instruct, { order: 10 })
     await takeOver()
   },
 })

@@ -8,13 +8,16 @@ import { isDeepStrictEqual } from "node:util"
 import { messageOf, type Graft } from "graft"
 import type { ToolContext, ToolResult } from "../tool/contract.ts"
 import { openLink, type Address, type Ears, type Link } from "./connection/link.ts"
-import type { Log } from "./connection/log.ts"
+import type { ServerLog } from "../lib/serverlog.ts"
 import { logIn, type Pool } from "./connection/pool.ts"
-import { reasonOf } from "./connection/reason.ts"
+import { reasonOf, statusOf } from "./connection/reason.ts"
 import type { McpServer } from "./contract.ts"
 import { fill } from "./form.ts"
+import { Login } from "./login.ts"
+import { listPrompts, type Prompt } from "./offer/prompts.ts"
 import { CallResult, resultOf } from "./offer/result.ts"
 import { listTools, type Offered } from "./offer/tools.ts"
+import { sample } from "./sampling.ts"
 import { Silence } from "./silence.ts"
 import type { Configured } from "./wanted.ts"
 
@@ -38,8 +41,10 @@ export class Server {
   #link: Link | undefined
   #standing: Standing
   #tools: readonly Offered[] = []
+  #login: Login | undefined
   #warned: ReadonlySet<string> = new Set()
   #started = false
+  #hurry: (() => void) | undefined
   #running: Promise<void> = Promise.resolve()
 
   /** `changed`: it is in another state, or offers something else. A connection of the generation before is taken over. */
@@ -57,8 +62,12 @@ export class Server {
   get kind(): McpServer["kind"] { return this.settings.url === undefined ? "stdio" : "http" }
   get standing(): Standing { return this.#standing }
   get tools(): readonly Offered[] { return this.#tools }
+  get prompts(): readonly Prompt[] { return this.#link?.prompts ?? [] }
   get link(): Link | undefined { return this.#link }
-  get #log(): Log { return logIn(this.#pool, this.name) }
+  get login(): Login | undefined { return this.#login }
+  /** For the prompt, as long as its tools are offered. */
+  get instructions(): string { return this.#standing.state === "ready" && this.settings.instructions !== false ? (this.#link?.instructions ?? "") : "" }
+  get #log(): ServerLog { return logIn(this.#pool, this.name) }
 
   /** Once is enough. */
   start(): void {
@@ -71,8 +80,12 @@ export class Server {
   async end(): Promise<void> {
     this.#stop.abort()
     await this.#running
+    this.#login?.end()
     await this.#drop()
   }
+
+  /** Somebody has logged in: the next attempt is now. */
+  hurry(): void { this.#hurry?.() }
 
   async call(tool: string, input: unknown, { session, call, signal, progress }: ToolContext): Promise<ToolResult> {
     const link = this.#link
@@ -91,7 +104,7 @@ export class Server {
       })
       return resultOf(result, title)
     } catch (error) {
-      const why = silence.signal.aborted ? "it did not answer in time" : reasonOf(error)
+      const why = silence.signal.aborted ? "it did not answer in time" : this.#why(error)
       const output = link.lost === undefined ? `the MCP server "${this.name}": ${why}` : `${this.#absent(link)}; this call may have taken effect all the same`
       return { output, title, failed: true }
     } finally {
@@ -118,8 +131,9 @@ export class Server {
   }
 
   async #run(stop: AbortSignal): Promise<void> {
+    if (this.#link && this.settings.url !== undefined) this.#link.keys = await this.#loginAt(this.settings.url).catch(() => undefined)
     for (let wait = FIRST; !stop.aborted; wait = Math.min(wait * 2, LAST)) {
-      const why = await this.#live(stop).catch((error: unknown) => reasonOf(error))
+      const why = await this.#live(stop).catch((error: unknown) => this.#why(error))
       // A generation that retires leaves its connections to the next one.
       if (stop.aborted) return
       if (this.#link && Date.now() - this.#link.since > STEADY) wait = FIRST
@@ -130,8 +144,13 @@ export class Server {
         this.#tools = []
         this.#become({ state: "failed", reason: why })
       }
-      await pause(this.#graft, wait, stop)
+      await pause(this.#graft, wait, stop, (hurry) => { this.#hurry = hurry })
     }
+  }
+
+  #why(error: unknown): string {
+    const status = statusOf(error)
+    return this.#login && (status === 401 || status === 403) ? `it answered ${status}: log in with graft mcp login ${this.name.includes(" ") ? JSON.stringify(this.name) : this.name}` : reasonOf(error)
   }
 
   /** From one connection to its end; gives the reason. */
@@ -163,7 +182,10 @@ export class Server {
   }
 
   async #take(link: Link, stop: AbortSignal): Promise<void> {
-    if (link.tools === undefined) await this.#list(link, stop)
+    if (link.tools === undefined) {
+      link.prompts = await listPrompts(link.client, stop).catch((error: unknown) => (this.#log.say(`its prompts could not be listed: ${reasonOf(error)}`), []))
+      await this.#list(link, stop)
+    }
     link.since = Date.now()
     this.#tools = link.tools ?? []
     this.#become({ state: "ready" })
@@ -179,24 +201,30 @@ export class Server {
 
   #ears(link: Link, lost: (why: string) => void, stop: AbortSignal): Ears {
     let listing: Promise<void> | undefined
-    let again = false
+    const again = new Set<"tools" | "prompts" | "resources">()
     const list = async () => {
-      while (again && !stop.aborted) {
-        again = false
-        await this.#list(link, stop).then(() => this.#changed(), (error: unknown) => this.#log.say(`its tools could not be listed again: ${reasonOf(error)}`))
+      while (again.size > 0 && !stop.aborted) {
+        const what = [...again]
+        again.clear()
+        await Promise.all([what.includes("tools") && this.#list(link, stop), what.includes("prompts") && listPrompts(link.client, stop).then((prompts) => { link.prompts = prompts })])
+          .then(() => this.#changed(), (error: unknown) => this.#log.say(`its ${what.join(" and ")} could not be listed again: ${reasonOf(error)}`))
       }
     }
+    // Where several calls are on their way nobody can tell whose a question is.
+    const whose = () => (link.calls.size === 1 ? [...link.calls][0] : undefined)
     return {
       lost,
-      changed: () => {
-        again = true
+      changed: (what) => {
+        again.add(what)
         listing ??= list().finally(() => { listing = undefined })
       },
       asked: (form, signal) => {
-        // Where several calls are on their way nobody can tell whose it is.
-        const [call, ...others] = link.calls
         link.forms++
-        return fill(this.name, form, (question) => this.#graft.question.ask({ ...question, ...(others.length === 0 && call) }, { signal })).finally(() => link.forms--)
+        return fill(this.name, form, (question) => this.#graft.question.ask({ ...question, ...whose() }, { signal })).finally(() => link.forms--)
+      },
+      sampled: (wanted, signal) => {
+        link.forms++
+        return sample(this.#graft, this.name, wanted, { ...whose(), signal }).finally(() => link.forms--)
       },
     }
   }
@@ -207,9 +235,24 @@ export class Server {
     const { command, args = [], env = {}, cwd = ".", url, headers = {} } = this.settings
     const text = (value: string) => (value.includes("{") ? config.expand(value, location) : value)
     const texts = async (values: Readonly<Record<string, string>>) => Object.fromEntries(await Promise.all(Object.entries(values).map(async ([name, value]) => [name, await text(value)] as const)))
-    if (url !== undefined) return { kind: "http", url: await text(url), headers: await texts(headers) }
+    if (url !== undefined) {
+      const login = await this.#loginAt(url)
+      return { kind: "http", url: await text(url), headers: await texts(headers), ...(login && { keys: login }) }
+    }
     if (command === undefined) throw new Error('its block has neither a "command" nor a "url"')
     return { kind: "stdio", start: { command: await text(command), args: await Promise.all(args.map(text)), env: await texts(env), directory: resolve(location!, await text(cwd)) } }
+  }
+
+  /** Whose config names a key needs no login. */
+  async #loginAt(address: string): Promise<Login | undefined> {
+    const { config, location } = this.#graft
+    const { headers = {}, oauth } = this.settings
+    if (this.#login || Object.keys(headers).some((name) => name.toLowerCase() === "authorization")) return this.#login
+    const url = await config.expand(address, location)
+    if (!URL.canParse(url)) return undefined
+    const { id, secret } = oauth?.client ?? {}
+    const client = id === undefined ? undefined : { id: await config.expand(id, location), ...(secret !== undefined && { secret: await config.expand(secret, location) }) }
+    return (this.#login ??= new Login(this.#graft, this.name, new URL(url), this.settings, client))
   }
 
   async #drop(): Promise<void> {
@@ -228,15 +271,17 @@ export class Server {
   }
 }
 
-function pause(graft: Graft<never>, milliseconds: number, stop: AbortSignal): Promise<void> {
+function pause(graft: Graft<never>, milliseconds: number, stop: AbortSignal, hurry: (done: (() => void) | undefined) => void): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
+      hurry(undefined)
       cancel()
       stop.removeEventListener("abort", done)
       resolve()
     }
     const cancel = stop.aborted ? () => {} : graft.timeout(milliseconds, done)
     stop.addEventListener("abort", done, { once: true })
+    hurry(done)
     if (stop.aborted) done()
   })
 }

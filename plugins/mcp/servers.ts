@@ -2,9 +2,12 @@
 import { isDeepStrictEqual } from "node:util"
 import { Moved, type Graft } from "graft"
 import type { McpServer } from "./contract.ts"
-import { unknown } from "./errors.ts"
+import type { OAuthMethod } from "../auth/contract.ts"
+import { McpError, unknown } from "./errors.ts"
+import { instruct } from "./instructions.ts"
 import type { Link } from "./connection/link.ts"
 import { Offers } from "./offer/offers.ts"
+import { Prompts } from "./offer/prompts.ts"
 import { closePool, logIn, openPool, SHAPE, type Pool } from "./connection/pool.ts"
 import { Server } from "./server.ts"
 import { wantedServers } from "./wanted.ts"
@@ -21,6 +24,7 @@ export class Servers {
   readonly #graft: Graft<McpState>
   readonly #pool: Pool
   readonly #offers: Offers
+  readonly #prompts: Prompts
   readonly #servers = new Map<string, Server>()
   /** Looks go one after the other. */
   #looking: Promise<void> = Promise.resolve()
@@ -32,7 +36,9 @@ export class Servers {
     this.#pool = pool
     this.#offers = new Offers(this.#own, { get: () => graft.state.value.found, set: (names) => graft.state.update((state) => { state.found = [...names] }) })
     for (const [name, { settings, lost, tools }] of pool.links) if (lost === undefined && tools) this.#servers.set(name, this.#make(name, settings))
+    this.#prompts = new Prompts(this.#own)
     this.#offers.sync(this.#sorted())
+    this.#prompts.sync(this.#sorted())
     graft.retiring.addEventListener("abort", () => this.#wake(), { once: true })
   }
 
@@ -56,6 +62,20 @@ export class Servers {
     if (!this.#servers.has(name)) throw unknown(name, [...this.#servers.keys()])
     return logIn(this.#pool, name).lines()
   }
+
+  async login(name: string): Promise<OAuthMethod> {
+    const server = this.#servers.get(name)
+    if (!server) throw unknown(name, [...this.#servers.keys()])
+    if (!server.login) throw new McpError("mcp.login", server.kind === "stdio" ? `"${name}" is a program here: it takes no login, but what its "env" gives it` : `"${name}" takes no login: the config gives it a key, or its address cannot be read`)
+    return server.login.method
+  }
+
+  /** Somebody has logged in. */
+  loggedIn(integration: string): void {
+    for (const server of this.#servers.values()) if (server.login?.integration === integration) server.hurry()
+  }
+
+  instruct(request: Parameters<typeof instruct>[0]): void { instruct(request, this.#sorted(), (server) => this.#offers.namesOf(server)) }
 
   /** Compares what is wanted with what is there. */
   look(): Promise<void> { return this.#next(() => this.#compare()) }
@@ -119,6 +139,7 @@ export class Servers {
     const { state, retiring } = this.#graft
     if (retiring.aborted) return
     this.#offers.sync(this.#sorted())
+    this.#prompts.sync(this.#sorted())
     const before = state.value.told
     const now = Object.fromEntries(this.#sorted().map((server) => [server.name, this.#describe(server)]))
     if (!isDeepStrictEqual(before, now)) state.update((draft) => { draft.told = now as typeof draft.told })

@@ -8,7 +8,16 @@ export async function namedInConfig(graft: Pick<Graft, "config" | "location">, p
   const models = purpose === "default" && agent !== undefined ? await read("models") : undefined
   const agents = isRecord(models) && isRecord(models.agents) ? models.agents : {}
   const own = agent !== undefined && Object.hasOwn(agents, agent) ? textsIn(agents[agent]) : []
-  return own.length > 0 ? own : textsIn(await read(purpose === "small" ? "small_model" : "model"))
+  return resolved(graft, own.length > 0 ? own : textsIn(await read(purpose === "small" ? "small_model" : "model")))
+}
+
+/** `{env:X}` in a name. One that leads nowhere is passed over where another is named, and is said where none is. */
+async function resolved({ config, location }: Pick<Graft, "config" | "location">, refs: readonly string[]): Promise<string[]> {
+  const found = await Promise.allSettled(refs.map((ref) => (ref.includes("{") ? config.expand(ref, location) : ref)))
+  const named = found.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []))
+  const [first] = found.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []))
+  if (named.length === 0 && first !== undefined) throw first
+  return named
 }
 
 const textsIn = (value: unknown): string[] => [value].flat().filter((each): each is string => typeof each === "string" && each !== "")

@@ -4,10 +4,13 @@
  */
 import { createHash } from "node:crypto"
 import { Moved } from "graft"
-import type { PendingAsk, PermissionAsk, Reply } from "./contract.ts"
+import type { Decided, PendingAsk, PermissionAsk } from "./contract.ts"
 
-export interface AskState { pending: Record<string, PendingAsk & { reply?: Reply }> }
-export type End = Reply | "interrupted" | "unanswered"
+/** An answer, with what was said to it. */
+export interface Said { reply: Decided; said?: string }
+type Kept = PendingAsk & { answer?: Said }
+export interface AskState { pending: Record<string, Kept> }
+export type End = Said | "interrupted" | "unanswered"
 interface Cell { readonly value: AskState; update(recipe: (draft: AskState) => void): void }
 
 /** The same question of the same call is the same ask. */
@@ -26,11 +29,11 @@ export class Asks {
   }
 
   list(): PendingAsk[] {
-    return Object.values(this.#state.value.pending).filter((ask) => ask.reply === undefined)
+    return Object.values(this.#state.value.pending).filter((ask) => ask.answer === undefined)
   }
 
   /** Ids come from outside: the words that every object has are none. */
-  get(id: string): (PendingAsk & { reply?: Reply }) | undefined {
+  get(id: string): Kept | undefined {
     const { pending } = this.#state.value
     return Object.hasOwn(pending, id) ? pending[id] : undefined
   }
@@ -47,8 +50,8 @@ export class Asks {
     if (this.#retiring.aborted) return Promise.reject(new Moved())
     const ask = this.get(id)
     if (!ask) return Promise.resolve("unanswered")
-    const replied = ask.reply
-    if (replied) return Promise.resolve(this.#finish(id, replied))
+    const { answer } = ask
+    if (answer) return Promise.resolve(this.#finish(id, answer))
     if (signal?.aborted) return Promise.resolve(this.#finish(id, "interrupted"))
     return new Promise((resolve, reject) => {
       const waiters = this.#waiters.get(id) ?? new Set()
@@ -68,9 +71,9 @@ export class Asks {
   /** Answers an ask, once; kept until its waiter, perhaps still on its way from the generation before, has fetched it. False when it is not open. */
   end(id: string, end: End): boolean {
     const ask = this.get(id)
-    if (!ask || ask.reply !== undefined) return false
+    if (!ask || ask.answer !== undefined) return false
     if (this.#waiters.get(id)?.size) this.#wake(id, end)
-    else if (end === "once" || end === "always" || end === "deny") this.#state.update((draft) => { draft.pending[id]!.reply = end })
+    else if (typeof end === "object") this.#state.update((draft) => { draft.pending[id]!.answer = end })
     else this.#finish(id, end)
     return true
   }

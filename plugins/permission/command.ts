@@ -1,228 +1,355 @@
 /**
- * Reads a shell line as far as it can be read for certain: which simple commands would run, which files would be
- * written by redirects. It is a judge, not a shell: whatever it does not understand makes the line `unclear`, and an
- * unclear line is asked about (demand.md asks 26, 27).
+ * Reads a shell line as far as it can be read for certain: which simple commands would run, wherever they stand in it, and
+ * which files would be read and written by redirects. It is a judge, not a shell: whatever it does not understand makes the
+ * line `unclear`, and an unclear line is asked about (demand.md asks 26, 27). What is found in such a line still counts.
  */
-
 import { isAbsolute } from "node:path"
-import { runsMore, setsMore } from "./programs.ts"
+import type { Node } from "web-tree-sitter"
+import { carriedBy } from "./carried.ts"
+import type { Parse } from "./grammar.ts"
+import { isHeredocWhole, leftOf } from "./heredoc.ts"
+import { isHarmless, isSteered, runsMore, setsMore } from "./programs.ts"
+import { literal, readWord, readWords, type Line, type Word } from "./word.ts"
 
-/** `text` is the command as its rules see it: words unquoted unless they hold a space, joined by one; `head` is where its name stands, after its assignments (-1: there is none). */
-export interface SimpleCommand { name: string; head: number; words: readonly string[]; text: string }
-export interface CommandLine { commands: readonly SimpleCommand[]; writes: readonly string[]; unclear?: string }
+/** `text` is the command as its rules see it: words unquoted unless they hold a space, joined by one; `head` is where its name stands, after its assignments (-1: there is none). `harmless`: it needs no rule; it does nothing, or only carries one that is listed by itself. */
+export interface SimpleCommand { name: string; head: number; words: readonly Word[]; text: string; harmless: boolean }
+export interface CommandLine { commands: readonly SimpleCommand[]; writes: readonly string[]; reads: readonly string[]; unclear?: string }
 
-const MAX_LENGTH = 8_192
-const MAX_DEPTH = 8
+const MAX_LENGTH = 32_768
+const MAX_DEPTH = 60
+/** Statements and words. */
+const MAX_STEPS = 5_000
+/** Commands in arguments of commands. */
+const MAX_CARRIED = 5
 
-const MOVERS = new Set(["cd", "pushd", "popd"])
+export const MOVERS: ReadonlySet<string> = new Set(["cd", "pushd", "popd"])
 const HARMLESS = new Set(["/dev/null", "/dev/stdout", "/dev/stderr"])
+/** Variables that programs take for settings, and run nothing of. */
+const SETTINGS = new Set(["CI", "NODE_ENV", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TZ", "LANG", "LC_ALL"])
+/** What only holds statements, and the words and signs that hold them together. */
+const HOLDERS = new Set(["program", "list", "pipeline", "negated_command", "subshell", "compound_statement", "do_group", "if_statement", "elif_clause", "else_clause", "while_statement", "command_substitution", "process_substitution"])
+const WORD = /^(word|number|concatenation|brace_expression|.*string|.*expansion|.*substitution)$/
+const JOINTS = new Set(["", ";", "&", "&&", "|", "||", "|&", "\n", "!", "(", ")", "{", "}", "$(", "<(", ">(", "`", "if", "then", "elif", "else", "fi", "while", "until", "do", "done"])
 
-/** Thrown inside the reader, caught by `readCommand`: the line is not understood. */
-class Unclear extends Error {}
-
-export function readCommand(line: string): CommandLine {
-  const reader = new Reader(line)
-  try {
-    reader.readAll()
-  } catch (error) {
-    if (!(error instanceof Unclear)) throw error
-    return { ...reader.result(), unclear: error.message }
-  }
-  return reader.result()
+export function readCommand(line: string, parse: Parse): CommandLine {
+  const found: Found = { commands: [], writes: [], reads: [], steps: 0 }
+  new Reader(line, parse, found, 0).readAll()
+  if (found.commands.length === 0 && found.writes.length === 0) found.unclear ??= "no command"
+  const astray = found.commands.some(({ name }) => MOVERS.has(name)) ? found.writes.find((target) => !isAbsolute(target)) : undefined
+  if (astray !== undefined) found.unclear ??= `it changes directory, and writes ${astray}`
+  return found
 }
 
-/** A word being read. `plain`: no quote, escape, expansion or pattern in it, so it is surely what it looks like. */
-interface Word { text: string; plain: boolean; expands: boolean }
+interface Found { commands: SimpleCommand[]; writes: string[]; reads: string[]; unclear?: string; steps: number }
 
-class Reader {
+class Reader implements Line {
   readonly #text: string
-  #at = 0
-  readonly #commands: SimpleCommand[] = []
-  readonly #writes: string[] = []
+  readonly #parse: Parse
+  readonly #found: Found
+  readonly #carried: number
+  #depth = 0
+  #sets: ReadonlySet<string> = new Set()
 
-  constructor(text: string) { this.#text = text }
-
-  result(): CommandLine {
-    return { commands: this.#commands, writes: this.#writes }
+  constructor(text: string, parse: Parse, found: Found, carried: number) {
+    this.#text = text
+    this.#parse = parse
+    this.#found = found
+    this.#carried = carried
   }
 
   readAll(): void {
-    if (this.#text.length > MAX_LENGTH) throw new Unclear(`a command of more than ${MAX_LENGTH} characters`)
-    if (/[^\P{C}\t\n]|[^\P{Z} ]/u.test(this.#text)) throw new Unclear("control characters or unusual spaces")
-    this.#list(undefined, 0)
-    if (this.#commands.length === 0 && this.#writes.length === 0) throw new Unclear("no command")
-    const astray = this.#commands.some(({ name }) => MOVERS.has(name)) ? this.#writes.find((target) => !isAbsolute(target)) : undefined
-    if (astray !== undefined) throw new Unclear(`it changes directory, and writes ${astray}`)
+    if (this.#text.length > MAX_LENGTH) return this.unclear(`a command of more than ${MAX_LENGTH} characters`)
+    if (this.#carried > MAX_CARRIED) return this.unclear("commands in commands too deep")
+    if (/[^\P{C}\t\n]|[^\P{Z} ]/u.test(this.#text)) return this.unclear("control characters or unusual spaces")
+    const read = this.#parse(this.#text, (tree) => {
+      if (tree.hasError) this.unclear("it is not whole, or not bash")
+      this.#sets = variablesOf(tree)
+      this.#statement(tree)
+    })
+    if (!read) this.unclear("it takes too long to read")
   }
 
-  /** Commands up to `end` (")" or "`") or the end of the text. */
-  #list(end: string | undefined, depth: number): void {
-    if (depth > MAX_DEPTH) throw new Unclear("commands nested too deep")
-    let words: Word[] = []
-    const finish = () => {
-      if (words.length > 0) this.#command(words)
-      words = []
+  unclear(reason: string): void { this.#found.unclear ??= reason }
+  isSet(variable: string): boolean { return this.#sets.has(variable) || /\bread\b/.test(this.#text) }
+  nested(node: Node): void {
+    if (node.text.trimStart().startsWith("`") && node.text.includes("<<")) this.unclear("a here document in backticks")
+    if (HOLDERS.has(node.type)) this.#statement(node)
+    else this.#search(node)
+  }
+
+  /** In what is not understood, commands are looked for all the same. */
+  #search(node: Node): void {
+    for (const child of node.namedChildren) this.#statement(child)
+  }
+
+  #statement(node: Node): void {
+    if (++this.#depth > MAX_DEPTH) this.unclear("commands nested too deep")
+    else if (this.#steps()) {
+      this.#gaps(node)
+      this.#read(node)
     }
-    for (;;) {
-      const char = this.#text[this.#at]
-      if (char === undefined || char === end) {
-        if (char === undefined && end !== undefined) throw new Unclear(`"${end}" is missing`)
-        return finish()
+    this.#depth--
+  }
+
+  #steps(): boolean {
+    if (++this.#found.steps > MAX_STEPS) this.unclear("it is too long to be read")
+    return this.#found.steps <= MAX_STEPS
+  }
+
+  /** Between its parts are blanks, and nothing that only the tree takes for one. */
+  #gaps(node: Node): void {
+    let end = node.startIndex
+    let before: Node | undefined
+    for (const child of node.children) {
+      if (!/^(?:\s|\\\n)*$/.test(this.#text.slice(end, child.startIndex))) this.unclear("something between words")
+      if (child.startIndex === end && before && WORD.test(before.type) && WORD.test(child.type)) this.unclear("words without a gap")
+      end = child.endIndex
+      before = child
+    }
+  }
+
+  #read(node: Node): void {
+    if (HOLDERS.has(node.type)) return this.#holder(node)
+    switch (node.type) {
+      case "command": return this.#add(this.#command(node))
+      case "variable_assignment": case "variable_assignments": return this.#add(this.#words(node.type === "variable_assignment" ? [node] : node.children))
+      case "declaration_command": return this.#add(this.#words(node.children))
+      case "redirected_statement": return this.#redirected(node)
+      case "test_command": return this.#test(node)
+      case "for_statement": return this.#for(node)
+      case "case_statement": case "case_item": return this.#case(node)
+      case "function_definition": return this.#function(node)
+      case "comment": return this.#comment(node)
+      // A group may have redirects of its own.
+      case "file_redirect": case "herestring_redirect": case "heredoc_redirect": return void this.#redirect(node)
+      case "string_content": case "heredoc_content": case "variable_name": case "heredoc_start": case "heredoc_end": return
+      default:
+        this.unclear(`the shell's "${node.type.replaceAll("_", " ")}"`)
+        this.#search(node)
+    }
+  }
+
+  #holder(node: Node): void {
+    for (const child of node.children) {
+      if (child.isNamed) this.#statement(child)
+      else if (!JOINTS.has(child.text.trim())) this.unclear(`the shell's "${child.text.trim()}"`)
+    }
+  }
+
+  /** The words of a simple command; its redirects are taken on the way. */
+  #command(node: Node): Word[] {
+    return this.#words(node.children.flatMap((child) => (child.type === "command_name" ? child.children : [child])))
+  }
+
+  #words(nodes: readonly Node[]): Word[] {
+    const words: Word[] = []
+    let before: Node | undefined
+    for (const [index, node] of nodes.entries()) {
+      const gap = before ? this.#text.slice(before.endIndex, node.startIndex) : " "
+      if (!/^(?:[ \t]|\\\n)*$/.test(gap)) this.unclear("something between words")
+      const isRedirect = node.type.endsWith("_redirect")
+      const touches = before !== undefined && !/[ \t]/.test(gap)
+      before = node
+      if (isRedirect) {
+        if (touches && node.namedChildren[0]?.type === "file_descriptor") this.unclear("a redirect")
+        words.push(...this.#redirect(node))
+        continue
       }
-      if (char === " " || char === "\t") this.#at++
-      else if (char === "#") this.#comment()
-      else if (char === "\n" || char === ";" || char === "&" || char === "|") {
-        if (this.#redirectsBoth()) this.#redirect(depth, end)
-        else this.#separator(finish)
-      } else if (char === ">" || char === "<" || /^\d+[<>]/.test(this.#text.slice(this.#at, this.#at + 12))) this.#redirect(depth, end)
-      else words.push(this.#word(depth, end))
+      const read = this.#word(node, nodes[index + 1])
+      // A line may be broken in the midst of a word.
+      const previous = nodes[index - 1]
+      if (touches && previous && !previous.type.endsWith("_redirect")) {
+        if (gap === "" && previous.text !== "$") this.unclear("words without a gap")
+        const [first, last] = [read.shift(), words.pop()]
+        if (first && last) read.unshift({ ...first, text: last.text + first.text, sure: last.sure && first.sure, one: last.one && first.one, fed: last.fed || first.fed })
+      } else if (touches && !/^[<>]&-$/.test(previous?.text.replace(/^\d+/, "") ?? "")) this.unclear("a word behind a redirect")
+      words.push(...read)
     }
+    return words
   }
 
-  #comment(): void {
-    while (this.#at < this.#text.length && this.#text[this.#at] !== "\n") this.#at++
+  #word(node: Node, next: Node | undefined): Word[] {
+    if (!this.#steps()) return []
+    if (node.type === "variable_assignment") return [this.#assignment(node)]
+    if (node.isNamed && node.type !== "subshell" && !node.isError) return node.type === "variable_name" ? [literal(node.text)] : readWords(node, this)
+    if (!node.isNamed) {
+      // `$"…"` is what a translation says.
+      if (node.text === "$" && next?.startIndex === node.endIndex) return [{ text: "$", sure: false, one: true, fed: false }]
+      if (/^(\$|=~|==|export|declare|typeset|readonly|local|unset|unsetenv)$/.test(node.text)) return [literal(node.text)]
+    }
+    this.unclear(`the shell's "${node.isNamed ? node.type : node.text}"`)
+    this.#search(node)
+    return []
   }
 
-  #redirectsBoth(): boolean {
-    return this.#text.startsWith("&>", this.#at)
+  #assignment(node: Node): Word {
+    const [name, operator, value] = [node.children[0], node.children[1], node.children[2]]
+    const sets = name?.text ?? ""
+    if (name?.type !== "variable_name" || !operator || !["=", "+="].includes(operator.text) || node.childCount > 3) {
+      this.unclear(name?.type === "subscript" ? "an assignment with a subscript" : "an assignment")
+      this.#search(node)
+    }
+    if (value?.type === "array") {
+      for (const child of value.namedChildren) readWord(child, this)
+      return { text: node.text, sure: false, one: true, fed: false, sets }
+    }
+    const word = value ? readWord(value, this) : literal("")
+    return { ...word, text: `${sets}${operator?.text ?? "="}${word.text}`, one: true, sets }
   }
 
-  #separator(finish: () => void): void {
-    const operator = /^(&&|\|\||\|&|;|&|\||\n)/.exec(this.#text.slice(this.#at, this.#at + 2))![0]
-    if (this.#text.startsWith(";;", this.#at) || this.#text.startsWith(";&", this.#at)) throw new Unclear("a case branch")
-    finish()
-    this.#at += operator.length
+  /** What stands behind the file of a redirect are words of its command. */
+  #redirect(node: Node): Word[] {
+    if (node.type === "heredoc_redirect") return this.#heredoc(node)
+    this.#gaps(node)
+    const operator = node.children.find((child) => !child.isNamed)?.text ?? ""
+    const [target, ...more] = node.namedChildren.filter((child) => child.type !== "file_descriptor")
+    if (node.namedChildren.some((child) => child.type === "file_descriptor" && !/^\d+$/.test(child.text))) this.unclear("a redirect")
+    if (node.type === "herestring_redirect") {
+      if (target) readWord(target, this)
+      return more.flatMap((child) => readWords(child, this))
+    }
+    if (operator.endsWith("&-")) {
+      // Closed: what follows is a word of its own, though nothing stands between.
+      if (target) this.unclear("a redirect")
+    } else if (!target) this.unclear("a redirect without a file")
+    else this.#file(operator, target)
+    return more.flatMap((child) => readWords(child, this))
   }
 
-  #redirect(depth: number, end: string | undefined): void {
-    const operator = /^(\d*)(&>>|&>|>>|>\||>&|<<<|<<-|<<|<>|<&|<\(|>\(|>|<)/.exec(this.#text.slice(this.#at, this.#at + 16))
-    if (!operator) throw new Unclear("a redirect")
-    const kind = operator[2]!
-    if (kind.startsWith("<<")) throw new Unclear("a here document")
-    if (kind.endsWith("(")) throw new Unclear("a process substitution")
-    this.#at += operator[0].length
-    while (this.#text[this.#at] === " " || this.#text[this.#at] === "\t") this.#at++
-    const char = this.#text[this.#at]
-    // Closed: what follows is a word of its own, though nothing stands between.
-    if (kind.endsWith("&") && char === "-") return void this.#at++
-    if (char === undefined || /[\n;&|<>()]/.test(char) || char === end) throw new Unclear("a redirect without a file")
-    const target = this.#word(depth, end)
-    if (kind.endsWith("&") && /^\d+$/.test(target.text)) return
+  #file(operator: string, target: Node): void {
+    const { text, sure } = readWord(target, this)
+    if (/^[<>]&$/.test(operator) && /^\d+-?$/.test(target.text)) return
     // What stands after >& is expanded twice: quotes around it keep nothing back.
-    if (target.expands || (kind.endsWith("&") && !target.plain) || target.text === "" || /^\/dev\/(tcp|udp)\//.test(target.text)) throw new Unclear("a redirect whose file is not certain")
-    if (kind === "<" || HARMLESS.has(target.text)) return
-    this.#writes.push(target.text)
+    if (!sure || text === "" || (operator.endsWith("&") && target.text !== text) || operator === "<&" || /^\/dev\/(tcp|udp)\//.test(text)) return this.unclear("a redirect whose file is not certain")
+    if (HARMLESS.has(text)) return
+    if (operator === "<") this.#found.reads.push(text)
+    else if ([">", ">>", ">|", ">&", "&>", "&>>", "<>"].includes(operator)) this.#found.writes.push(text)
+    else this.unclear("a redirect")
   }
 
-  #word(depth: number, end: string | undefined): Word {
-    const word: Word = { text: "", plain: true, expands: false }
-    const start = this.#at
-    for (;;) {
-      const char = this.#text[this.#at]
-      if (char === undefined || char === end || /[\s;&|<>]/.test(char)) break
-      if (char === "(" || char === ")") throw new Unclear("a subshell or function")
-      if (char === "{" || char === "}") this.#brace(word)
-      else if (char === "'") this.#single(word)
-      else if (char === '"') this.#double(word, depth)
-      else if (char === "\\") this.#escape(word)
-      else if (char === "$" || char === "`") this.#expansion(word, depth, false)
-      else {
-        if ("*?[]~".includes(char)) Object.assign(word, { plain: false, expands: true })
-        word.text += char
-        this.#at++
-      }
+  #heredoc(node: Node): Word[] {
+    if (!isHeredocWhole(node, this.#text)) this.unclear("a here document")
+    const words: Word[] = []
+    for (const child of node.children) {
+      if (child.type === "heredoc_body") {
+        for (const piece of child.namedChildren) if (piece.type !== "heredoc_content") readWord(piece, this)
+        if (leftOf(node, child) !== "") this.unclear("a here document")
+      } else if (["heredoc_start", "heredoc_end", "file_descriptor"].includes(child.type)) continue
+      else if (child.type.endsWith("_redirect")) words.push(...this.#redirect(child))
+      else if (!child.isNamed) { if (!JOINTS.has(child.text.trim()) && !child.text.startsWith("<<")) this.unclear("a here document") }
+      else if (HOLDERS.has(child.type) || /command|statement|definition|assignment/.test(child.type)) this.#statement(child)
+      else words.push(...readWords(child, this))
     }
-    if (this.#at === start) throw new Unclear(`an unexpected ${JSON.stringify(this.#text[start] ?? "end")}`)
-    return word
+    return words
   }
 
-  /** `{}` alone is the placeholder of find; any other brace may expand to several words. */
-  #brace(word: Word): void {
-    if (word.text !== "" || !/^\{\}([\s;&|]|$)/.test(this.#text.slice(this.#at, this.#at + 3))) throw new Unclear("braces")
-    Object.assign(word, { text: "{}", plain: false })
-    this.#at += 2
+  #redirected(node: Node): void {
+    const [first, ...rest] = node.namedChildren
+    const body = first && !first.type.endsWith("_redirect") ? first : undefined
+    const words = (body ? rest : node.namedChildren).flatMap((child) => this.#redirect(child))
+    if (body?.type === "command") return this.#add([...this.#command(body), ...words])
+    if (body) this.#statement(body)
+    if (body && words.length > 0) this.unclear("words behind a redirect")
+    else this.#add(words)
   }
 
-  #single(word: Word): void {
-    const close = this.#text.indexOf("'", this.#at + 1)
-    if (close < 0) throw new Unclear("a quote that is not closed")
-    word.text += this.#text.slice(this.#at + 1, close)
-    word.plain = false
-    this.#at = close + 1
+  /** Numbers are evaluated in `[[`, and `-v` looks into subscripts: both run what stands there. */
+  #test(node: Node): void {
+    const double = node.text.startsWith("[[")
+    if (node.text.startsWith("((") || new RegExp(double ? String.raw`\s-(eq|ne|lt|le|gt|ge|v|R)\s` : String.raw`\s-[vR]\s`).test(node.text)) this.unclear("a test that evaluates")
+    for (const leaf of leaves(node)) {
+      if (!leaf.isNamed || ["test_operator", "extglob_pattern", "regex"].includes(leaf.type)) {
+        if (!/^(?:[\w.*?+=~!<>&|()^$:/@[\]-]|\\.)*$/.test(leaf.text.trim()) || /\$\(/.test(leaf.text)) this.unclear("a test")
+      } else readWord(leaf, this)
+    }
+    this.#found.commands.push({ name: "[", head: 0, words: [literal("[")], text: node.text, harmless: true })
   }
 
-  #double(word: Word, depth: number): void {
-    word.plain = false
-    this.#at++
-    for (;;) {
-      const char = this.#text[this.#at]
-      if (char === undefined) throw new Unclear("a quote that is not closed")
-      if (char === '"') return void this.#at++
-      if (char === "$" || char === "`") this.#expansion(word, depth, true)
-      else if (char === "\\") {
-        const next = this.#text[this.#at + 1]
-        if (next === undefined || next === "\n") throw new Unclear("a line continuation")
-        word.text += '$`"\\'.includes(next) ? next : `\\${next}`
-        this.#at += 2
-      } else {
-        word.text += char
-        this.#at++
-      }
+  #for(node: Node): void {
+    for (const child of node.children) {
+      if (child.type === "variable_name") { if (setsMore(`${child.text}=`)) this.unclear(`an assignment to ${child.text}`) }
+      else if (child.type === "do_group" || child.type === "compound_statement") this.#statement(child)
+      else if (child.isNamed) readWords(child, this)
+      else if (!["for", "in", ";", "\n", ""].includes(child.text.trim())) this.unclear(`the shell's "${child.text.trim()}"`)
     }
   }
 
-  #escape(word: Word): void {
-    const next = this.#text[this.#at + 1]
-    if (next === undefined || next === "\n") throw new Unclear("a line continuation")
-    word.text += next
-    word.plain = false
-    this.#at += 2
+  #case(node: Node): void {
+    let patterns = node.type === "case_item"
+    for (const child of node.children) {
+      const text = child.text.trim()
+      if (!child.isNamed) {
+        if (text === ")") patterns = false
+        else if (!["case", "in", "esac", "(", "|", ";;", ";&", ";;&", ";", "&", "\n", ""].includes(text)) this.unclear(`the shell's "${text}"`)
+      } else if (child.type === "case_item") this.#statement(child)
+      else if (node.type === "case_statement") { if (child.type === "comment") this.#comment(child); else readWord(child, this) }
+      else if (!patterns) this.#statement(child)
+      else if (child.type === "extglob_pattern" || child.type === "word") { if (!/^[\w.*?:/@+=,-]+$/.test(child.text)) this.unclear("a pattern") }
+      else readWord(child, this)
+    }
   }
 
-  /** `$NAME`, `${NAME}` and single special parameters stay as they are; commands inside are read like any other. */
-  #expansion(word: Word, depth: number, quoted: boolean): void {
-    Object.assign(word, { plain: false, expands: true })
-    const start = this.#at
-    const rest = this.#text.slice(start, start + 128)
-    const parameter = /^\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\}|[?$!#@*0-9-])/.exec(rest)
-    if (parameter) this.#at += parameter[0].length
-    else if (rest.startsWith("$((") || rest.startsWith("$[")) throw new Unclear("arithmetic")
-    else if (rest.startsWith("$(")) {
-      this.#at += 2
-      this.#list(")", depth + 1)
-      this.#at++
-    } else if (rest.startsWith("`")) this.#backticks(depth)
-    else if ((quoted ? /^\$[^{]/ : /^\$(?=[\s/:.,%=+]|$)/).test(rest)) this.#at++
-    else throw new Unclear("an expansion")
-    word.text += this.#text.slice(start, this.#at)
+  #function(node: Node): void {
+    for (const child of node.children) {
+      if (!child.isNamed) { if (!["function", "(", ")"].includes(child.text.trim())) this.unclear("a function") }
+      else if (child.type !== "word") this.#statement(child)
+      // What it hides keeps its name in what follows.
+      else if (!/^[\w.-]+$/.test(child.text) || MOVERS.has(child.text) || runsMore(child.text, []) !== undefined) this.unclear("a function of that name")
+    }
   }
 
-  #backticks(depth: number): void {
-    const close = this.#text.indexOf("`", this.#at + 1)
-    if (close < 0 || this.#text.slice(this.#at, close).includes("\\")) throw new Unclear("backticks")
-    const inner = new Reader(this.#text.slice(this.#at + 1, close))
-    inner.#list(undefined, depth + 1)
-    this.#commands.push(...inner.#commands)
-    this.#writes.push(...inner.#writes)
-    this.#at = close + 1
+  #comment(node: Node): void {
+    const before = this.#text.slice(0, node.startIndex)
+    if (!/^#[^\n]*$/.test(node.text) || !/(^|[\s;&|()])$/.test(before) || /\\[\s;&|()]$/.test(before)) this.unclear("a comment")
   }
 
-  #command(words: readonly Word[]): void {
-    const values = words.map((word) => word.text)
-    const head = words.findIndex((word) => !/^[A-Za-z_]\w*(\[[^\]]*\])?\+?=/.test(word.text))
-    const name = head < 0 ? "" : values[head]!
-    this.#commands.push({ name: baseName(name), head, words: values, text: values.map(quoted).join(" ") })
-    for (const word of values.slice(0, head < 0 ? undefined : head)) refuse(setsMore(word))
-    if (head < 0) return
-    if (!words[head]!.plain || !/^[\w./+@%:,-]+$/.test(name)) throw new Unclear("a command whose name is not certain")
-    refuse(runsMore(baseName(name), values.slice(head + 1)))
+  #add(given: readonly Word[]): void {
+    const words = given.some(({ sets }) => sets === undefined) ? given.filter(({ sets, sure }) => !sets || !sure || !SETTINGS.has(sets)) : given
+    if (words.length === 0) return
+    const head = words.findIndex(({ sets }) => sets === undefined)
+    for (const { text } of words.slice(0, head < 0 ? undefined : head)) this.#refuse(setsMore(text))
+    const text = words.map((word) => quoted(word.text)).join(" ")
+    const [program, ...rest] = head < 0 ? [] : words.slice(head)
+    if (!program) return void this.#found.commands.push({ name: "", head, words, text, harmless: words.every(({ sets }) => /^[a-z][a-z\d_]*$/.test(sets!) && !/_proxy$|^npm_/.test(sets!)) })
+    const name = baseName(program.text)
+    const certain = program.sure && /^[\w./+@%:,[-]+$/.test(program.text)
+    const values = rest.map((word) => word.text)
+    const carried = certain ? carriedBy(name, rest) : undefined
+    const harmless = certain && head === 0 && (carried?.only === true || isHarmless(name, values))
+    this.#found.commands.push({ name, head, words, text, harmless })
+    if (!certain) return this.unclear("a command whose name is not certain")
+    for (const inner of carried?.commands ?? []) this.#carry(() => this.#add(inner))
+    if (carried?.script !== undefined) new Reader(carried.script, this.#parse, this.#found, this.#carried + 1).readAll()
+    if (isSteered(name) && rest.some((word, at) => mayBeOption(word, rest[at - 1]))) this.unclear(`"${name}" with an argument that comes out of the line itself`)
+    if (carried) this.#refuse(carried.unclear)
+    else if (!harmless) this.#refuse(runsMore(name, values))
+  }
+
+  #carry(work: () => void): void {
+    this.#depth += 10
+    if (this.#depth > MAX_DEPTH) this.unclear("commands in commands too deep")
+    else work()
+    this.#depth -= 10
+  }
+
+  #refuse(reason: string | undefined): void {
+    if (reason !== undefined) this.unclear(reason)
   }
 }
 
-function refuse(reason: string | undefined): void {
-  if (reason !== undefined) throw new Unclear(reason)
+/** The variables that a line sets to what may be more than a name or a path. */
+function variablesOf(tree: Node): ReadonlySet<string> {
+  return new Set(tree.descendantsOfType(["variable_assignment", "for_statement"]).flatMap((node) => {
+    const [variable, ...values] = node?.namedChildren.filter(({ type }) => type !== "do_group" && type !== "compound_statement") ?? []
+    return variable && !values.every(({ text }) => /^[\w./*?@:+,][\w./*?@:+,=-]*$/.test(text)) ? [variable.text] : []
+  }))
 }
 
+/** Options whose value is only a text. */
+const TEXT_FOLLOWS = /^(-[a-zA-Z]*m|--message|-t|--title|-b|--body)$/
+const mayBeOption = (word: Word, before: Word | undefined): boolean => !word.sure && word.fed && !(word.one && ((before?.sure && TEXT_FOLLOWS.test(before.text)) || /^[\w./@]/.test(word.text)))
+
+const leaves = (node: Node): Node[] => node.children.flatMap((child) => (/_expression$/.test(child.type) && child.type !== "brace_expression" ? leaves(child) : [child]))
 const baseName = (name: string): string => name.slice(name.lastIndexOf("/") + 1)
 /** A word with a space in it is not two words. */
-const quoted = (word: string): string => (word === "" || /\s/.test(word) ? `'${word}'` : word)
+export const quoted = (word: string): string => (word === "" || /\s/.test(word) ? `'${word}'` : word)

@@ -44,12 +44,29 @@ export function runsMore(name: string, rest: readonly string[]): string | undefi
   if (RESERVED.has(name)) return `the shell's "${name}"`
   if (RUNNERS.has(name)) return `"${name}" runs or changes other commands`
   if (SHELLS.has(name)) return readsProgram(rest) || rest.some((word) => /^[-+][a-zA-Z]*[cs]/.test(word)) ? `"${name}" runs what it is given` : undefined
-  const family = name.replace(/^(g|m|n)?awk$/, "awk").replace(/^gsed$/, "sed").replace(/[\d.]+$/, "")
+  const family = familyOf(name)
   const carrier = CARRIERS.get(family)
   const carried = family === "sed" ? !plainSed(rest) : carrier !== undefined && rest.some((word) => carrier.test(word))
   if (carried) return `"${name}" with a program in its arguments`
   return INTERPRETERS.has(family) && readsProgram(rest) && !rest.some((word) => NO_PROGRAM.test(word)) ? `"${name}" reads its program from what is piped in` : undefined
 }
+
+/** Commands that do nothing that a rule could be about, alone. */
+export function isHarmless(name: string, rest: readonly string[]): boolean {
+  switch (name) {
+    case "true": case "false": case ":": case "break": case "continue": case "return": case "exit": case "shift": case "pwd": case "wait": return rest.every((word) => /^[\w-]*$/.test(word) && word !== "-p")
+    case "[": case "test": return !rest.some((word) => /^-[vR]$/.test(word))
+    case "read": return rest.every((word) => /^(-r|[a-z][a-z\d_]*)$/.test(word))
+    case "cat": return rest.length === 0
+    case "set": return rest.length > 0 && rest.every((word) => /^(-[eux]*o?|pipefail|errexit|nounset)$/.test(word) && word !== "-")
+    default: return false
+  }
+}
+
+/** Can an argument of this program make it run something else? */
+export const isSteered = (name: string): boolean => SHELLS.has(name) || INTERPRETERS.has(familyOf(name)) || CARRIERS.has(familyOf(name)) || familyOf(name) === "sed"
+
+const familyOf = (name: string): string => name.replace(/^(g|m|n)?awk$/, "awk").replace(/^gsed$/, "sed").replace(/[\d.]+$/, "")
 
 function readsProgram(rest: readonly string[]): boolean {
   const script = rest.find((word) => !/^[-+]./.test(word))

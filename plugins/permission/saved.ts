@@ -1,9 +1,11 @@
-/** The answers that were given for good ("always"), by project: one private JSON file, shared by every process of this home. */
+/** The answers that were given for good, by project, and under "*" those for every project: one private JSON file, shared by every process of this home. */
 import { rename } from "node:fs/promises"
 import * as v from "valibot"
 import { messageOf } from "graft"
 import { PrivateFile, type Content } from "../lib/privatefile.ts"
 
+/** No project's path. */
+export const EVERYWHERE = "*"
 const File = v.record(v.string(), v.array(v.string()))
 type Answers = v.InferOutput<typeof File>
 /** `broken`: the file says something, but nobody knows what. */

@@ -2,10 +2,11 @@
 import { homedir } from "node:os"
 import { dirname, isAbsolute } from "node:path"
 import { inside } from "../lib/confine.ts"
-import { readCommand } from "./command.ts"
+import type { CommandLine } from "./command.ts"
 import type { PermissionAsk } from "./contract.ts"
 import { exactly } from "./pattern.ts"
 import { defaultRules, matches, SHELL } from "./rules.ts"
+import type { Part } from "./subjects.ts"
 
 /** Programs whose first word after the name says what they do, or names what they run. */
 const SUBCOMMANDS = new Set(["git", "npm", "pnpm", "yarn", "bun", "cargo", "go", "docker", "kubectl", "gh", "pip", "uv", "make", "deno", "dotnet", "terraform", "brew", "apt", "systemctl", "npx", "pnpx", "bunx", "uvx", "node", "tsx", "python", "python3", "ruby", "perl", "php", "sh", "bash"])
@@ -17,9 +18,10 @@ const GRAVE = new Set(["rm", "rmdir", "mv", "cp", "ln", "dd", "tee", "truncate",
 /** Actions on a directory. */
 const LISTING = new Set(["ls", "glob", "grep"])
 
-export function suggest(ask: PermissionAsk, location: string): string {
+/** `line` and `parts`: the ask's command line as it was read, and what in it needs a rule; without them only the very line is meant. */
+export function suggest(ask: PermissionAsk, location: string, line?: CommandLine, parts: readonly Part[] = []): string {
   const { action, resource } = ask
-  if (action === SHELL) return `${action}:${commandPattern(ask) ?? exactly(resource.trim())}`
+  if (action === SHELL) return `${action}:${(line && commandPattern(line, parts)) ?? exactly(resource.trim())}`
   if (resource === "") return action
   const exact = `${action}:${exactly(resource)}`
   if (!isAbsolute(resource) || defaultRules.some((rule) => rule.effect === "ask" && matches(rule, ask, location))) return exact
@@ -28,12 +30,14 @@ export function suggest(ask: PermissionAsk, location: string): string {
   return directory === undefined || inside(directory, homedir()) ? exact : `${action}:${exactly(directory)}/*`
 }
 
-/** A program with what it does; undefined where only the very line says enough. */
-function commandPattern(ask: PermissionAsk): string | undefined {
-  const { commands: [command, ...others], writes, unclear } = readCommand(ask.resource)
-  if (!command || others.length > 0 || writes.length > 0 || unclear || command.head !== 0 || GRAVE.has(command.name)) return undefined
-  if (!SUBCOMMANDS.has(command.name)) return `${exactly(command.words[0]!)} *`
-  const verbs = command.words.slice(1, NAMING.has(command.words[1] ?? "") ? 3 : 2)
+/** The one program that needs a rule, with what it does; undefined where only the very line says enough. */
+function commandPattern({ commands, unclear }: CommandLine, parts: readonly Part[]): string | undefined {
+  const needed = parts.filter((part) => part.needed)
+  const command = commands.find((_, at) => parts[at] === needed[0])
+  if (!command || needed.length > 1 || unclear || command.head !== 0 || !command.words[0]!.sure || GRAVE.has(command.name)) return undefined
+  const words = command.words.map(({ text }) => text)
+  if (!SUBCOMMANDS.has(command.name)) return `${exactly(words[0]!)} *`
+  const verbs = words.slice(1, NAMING.has(words[1] ?? "") ? 3 : 2)
   const plain = verbs.length > 0 && verbs.every((verb) => /^[\w@.][\w@./:-]*$/.test(verb)) && !NAMING.has(verbs.at(-1)!)
-  return plain ? `${exactly([command.words[0]!, ...verbs].join(" "))} *` : undefined
+  return plain ? `${exactly([words[0]!, ...verbs].join(" "))} *` : undefined
 }

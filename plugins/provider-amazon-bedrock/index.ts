@@ -8,7 +8,10 @@ export default definePlugin({
   setup: async (graft) => void (await speakFor(graft, {
     id: "amazon-bedrock",
     name: "Amazon Bedrock",
-    methods: [{ id: "amazon-bedrock.key", provider: "amazon-bedrock", kind: "key", label: "Bedrock API key", env: ["AWS_BEARER_TOKEN_BEDROCK"], url: "https://console.aws.amazon.com/bedrock/home#/api-keys" }],
+    methods: [
+      { id: "amazon-bedrock.key", provider: "amazon-bedrock", kind: "key", label: "Bedrock API key", env: ["AWS_BEARER_TOKEN_BEDROCK"], url: "https://console.aws.amazon.com/bedrock/home#/api-keys" },
+      { id: "amazon-bedrock.aws", provider: "amazon-bedrock", kind: "cloud", label: "AWS credentials", env: [], help: "found by themselves: AWS_ACCESS_KEY_ID, a profile (AWS_PROFILE, aws configure), a container or an instance" },
+    ],
     lacks: async (connection) => (await import("./chain.ts")).lacks(connection),
     languageModel: async (model, connection) => (await import("./language-model.ts")).languageModel(model, connection),
     manner: {

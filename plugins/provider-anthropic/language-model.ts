@@ -9,16 +9,16 @@ import type { Model } from "../model/contract.ts"
 const ROOM = 32_000
 const CACHE_POINT = { name: "anthropic", mark: { cacheControl: { type: "ephemeral" } } }
 
-export async function languageModel(model: Model, { url, key, kind, variable, sdk: { headers, fetch } }: Connection & { sdk: SdkSettings }): Promise<LanguageModelV4> {
+export async function languageModel(model: Model, { url, key, token, variable, sdk: { headers, fetch } }: Connection & { sdk: SdkSettings }): Promise<LanguageModelV4> {
   const { createAnthropic } = await import("@ai-sdk/anthropic")
   // Only a key goes into its own header: a token is somebody's who logged in.
-  const credential = variable === "ANTHROPIC_AUTH_TOKEN" || (kind !== undefined && kind !== "key") ? { authToken: key } : { apiKey: key }
+  const credential = variable === "ANTHROPIC_AUTH_TOKEN" || token ? { authToken: key } : { apiKey: key }
   const anthropic = createAnthropic({ ...credential, headers, fetch, ...(url && { baseURL: versioned(url) }) })
   return seenBy(anthropic.languageModel(model.api ?? model.id), (options) => optionsFor(model, options))
 }
 
 export function optionsFor(model: Model, options: LanguageModelV4CallOptions): LanguageModelV4CallOptions {
-  const prompt = ownHistory(options.prompt, "anthropic", model.replay)
+  const prompt = ownHistory(options.prompt, "anthropic", model.replay, takesInResults)
   return {
     ...options,
     prompt: model.capabilities?.cache === false ? prompt : withCachePoints(prompt, CACHE_POINT),
@@ -27,6 +27,9 @@ export function optionsFor(model: Model, options: LanguageModelV4CallOptions): L
     providerOptions: { ...options.providerOptions, anthropic: { includePings: true, ...options.providerOptions?.anthropic } },
   }
 }
+
+/** What the Messages API takes in the result of a call. */
+const takesInResults = (media: string): boolean => media.startsWith("image/") || media === "application/pdf"
 
 /** Anthropic's own tools want the URL without the version. */
 const versioned = (url: string): string => (/\/v\d+\/*$/.test(url) ? url : `${url.replace(/\/+$/, "")}/v1`)

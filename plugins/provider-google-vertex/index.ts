@@ -8,7 +8,10 @@ export default definePlugin({
   setup: async (graft) => void (await speakFor(graft, {
     id: "google-vertex",
     name: "Google Vertex AI",
-    methods: [{ id: "google-vertex.key", provider: "google-vertex", kind: "key", label: "Vertex express key", env: ["GOOGLE_VERTEX_API_KEY"], url: "https://console.cloud.google.com/vertex-ai" }],
+    methods: [
+      { id: "google-vertex.key", provider: "google-vertex", kind: "key", label: "Vertex express key", env: ["GOOGLE_VERTEX_API_KEY"], url: "https://console.cloud.google.com/vertex-ai" },
+      { id: "google-vertex.adc", provider: "google-vertex", kind: "cloud", label: "Google Cloud credentials", env: [], help: "found by themselves: gcloud auth application-default login, GOOGLE_APPLICATION_CREDENTIALS, or the machine's own" },
+    ],
     defaultModel: "gemini-3.8-flash",
     smallModel: "gemini-3.5-flash-lite",
     lacks,

@@ -2,6 +2,7 @@
 import { definePlugin } from "graft"
 import { CHAT_END } from "../lib/end.ts"
 import { speakFor } from "../lib/vendor.ts"
+import { inOrder } from "./order.ts"
 
 export default definePlugin({
   per: "location",
@@ -12,6 +13,6 @@ export default definePlugin({
     defaultModel: "mistral-medium-latest",
     smallModel: "mistral-small-latest",
     languageModel: async (model, { sdk }) => (await import("@ai-sdk/mistral")).createMistral(sdk).languageModel(model.api ?? model.id),
-    manner: { end: CHAT_END },
+    manner: { end: CHAT_END, prompt: inOrder },
   })),
 })

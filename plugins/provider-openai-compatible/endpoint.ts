@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util"
 import type { LanguageModelV4 } from "@ai-sdk/provider"
 import type { Graft } from "graft"
 import { languageModel } from "../lib/chat-model.ts"
+import { credentialFor } from "../lib/credential.ts"
 import { rowsOf } from "../lib/listed-rows.ts"
 import { listModels, problemOf, type Connection, type Listed } from "../lib/model-listing.ts"
 import { isRecord, providerSettings } from "../lib/provider-settings.ts"
@@ -78,7 +79,7 @@ export class Endpoint {
 
   async #connection(): Promise<Connection> {
     const { url = this.url, key, headers, body } = await providerSettings(this.#world, this.id)
-    const secret = key ?? (await this.#world.auth.get(this.id))?.secret
+    const secret = key ?? (await credentialFor(this.#world, this.id))?.secret
     return { url, headers: { ...(secret !== undefined && { authorization: `Bearer ${secret}` }), ...headers }, body }
   }
 

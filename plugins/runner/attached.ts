@@ -4,12 +4,12 @@
  */
 import type { LanguageModelV4FilePart, LanguageModelV4TextPart } from "@ai-sdk/provider"
 import type { Capabilities } from "../model/contract.ts"
-import type { Message, Part } from "../session/contract.ts"
+import type { Attachment, Message } from "../session/contract.ts"
 import type { Store } from "../store/contract.ts"
 import { Beginnings } from "./begun.ts"
-import type { Attached } from "./request.ts"
+import { isSettled, type Attached } from "./request.ts"
 
-type File = Extract<Part, { kind: "file" }>
+type File = Pick<Attachment, "name" | "media" | "blob">
 type Shown = LanguageModelV4TextPart | LanguageModelV4FilePart
 export type Seen = Map<string, Shown>
 
@@ -32,19 +32,24 @@ export async function attachmentsOf(store: Pick<Store, "getBlob">, messages: rea
   return { sight, parts }
 }
 
-/** Only what people say has files, and that is whole when it comes. */
+/** What people say brings its files along when it comes, a call's result when it is settled. */
 const found = new Beginnings<Message, readonly File[]>()
 function filesIn(messages: readonly Message[]): readonly File[] {
   const begun = found.of(messages)
-  const more = messages.slice(begun?.items.length ?? 0).flatMap(({ parts }) => parts.filter((part): part is File => part.kind === "file"))
+  const from = begun?.items.length ?? 0
+  const open = messages.findIndex((message, index) => index >= from && !isSettled(message))
+  const to = open < 0 ? messages.length : open
+  const more = messages.slice(from, to).flatMap(filesOf)
   const files = more.length > 0 ? [...(begun?.made ?? []), ...more] : (begun?.made ?? [])
-  found.keep(messages.slice(), files)
-  return files
+  found.keep(messages.slice(0, to), files)
+  return open < 0 ? files : [...files, ...messages.slice(to).flatMap(filesOf)]
 }
+
+const filesOf = ({ parts }: Message): readonly File[] => parts.flatMap((part): readonly File[] => (part.kind === "file" ? [part] : part.kind === "tool" ? [...(part.files ?? [])] : []))
 
 async function show(store: Pick<Store, "getBlob">, { name, media, blob }: File, { images, pdf, audio }: Capabilities): Promise<Shown | undefined> {
   const refused = (media.startsWith("image/") && images === false) || (media === "application/pdf" && pdf === false) || (media.startsWith("audio/") && audio === false)
-  if (refused) return { type: "text", text: `[${name} (${media}) is attached, but this model cannot take such a file: say so]` }
+  if (refused) return { type: "text", text: `[${name} (${media}) is attached, but this model cannot take such a file: say so${media === "application/pdf" ? "; its text may be had with bash and pdftotext" : ""}]` }
   const bytes = await store.getBlob(blob)
   if (!bytes) return undefined
   if (media.startsWith("text/") || media === "application/json") return { type: "text", text: `<file name=${JSON.stringify(name)}>\n${Buffer.from(bytes).toString("utf8").toWellFormed()}\n</file>` }

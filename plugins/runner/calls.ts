@@ -128,9 +128,9 @@ const gone = ({ output }: Settlement, before: boolean): Settled =>
   ({ outcome: before ? "unknown" : "not-started", output: `The process stopped ${before ? "while this ran; whether it took effect is not known" : "before this started: nothing was done"}. It cannot be made again as it was: ${output}` })
 const notStarted = (): Settled => ({ outcome: "not-started", output: "Interrupted before it started: nothing was done." })
 
-function settledOf({ outcome, output, title, metadata, rule, truncated, bytes, blob, milliseconds }: Settlement): Settled {
+function settledOf({ outcome, output, title, metadata, rule, truncated, bytes, blob, files, milliseconds }: Settlement): Settled {
   return {
     outcome, output, milliseconds: Math.round(milliseconds),
-    ...(title && { title }), ...(rule && { rule }), ...(blob && { blob, bytes }), ...(truncated && { truncated }), ...(metadata && { metadata }),
+    ...(title && { title }), ...(rule && { rule }), ...(blob && { blob, bytes }), ...(truncated && { truncated }), ...(files && { files: [...files] }), ...(metadata && { metadata }),
   }
 }

@@ -34,24 +34,26 @@ export function promptOf(messages: readonly Message[], attached: Attached = NONE
   return prompt
 }
 
-const isSettled = (message: Message): boolean => message.state === "settled" && callsOf(message).every((call) => call.state === "settled")
+export const isSettled = (message: Message): boolean => message.state === "settled" && callsOf(message).every((call) => call.state === "settled")
 const callsOf = (message: Message): Call[] => message.parts.filter((part): part is Call => part.kind === "tool")
 
 function messageOf(message: Message, attached: Attached): LanguageModelV4Message[] {
   if (message.role !== "assistant") {
     const content = message.parts.flatMap((part): UserPart[] => {
-      if (part.kind === "file") return [attached.parts.get(part.blob) ?? { type: "text", text: `[the attached file ${part.name} is not there any more]` }]
+      if (part.kind === "file") return [shown(attached, part.name, part.blob)]
       const text = part.kind === "text" || part.kind === "summary" ? part.text : part.kind === "shell" ? shellText(part) : ""
       return isSaid(text) ? [{ type: "text", text: text.toWellFormed() }] : []
     })
     return content.length > 0 ? [{ role: "user", content }] : []
   }
   const content = message.parts.flatMap(assistantContent)
-  const results = callsOf(message).filter((call) => call.executed !== "provider").map(resultOf)
+  const results = callsOf(message).filter((call) => call.executed !== "provider").map((call) => resultOf(call, attached))
   // Thoughts without a word or a deed are no answer; no provider takes them alone.
   if (!content.some((part) => part.type !== "reasoning")) return []
   return [{ role: "assistant", content }, ...(results.length > 0 ? [{ role: "tool" as const, content: results }] : [])]
 }
+
+const shown = ({ parts }: Attached, name: string, blob: string): UserPart => parts.get(blob) ?? { type: "text", text: `[the attached file ${name} is not there any more]` }
 
 function assistantContent(part: Part): AssistantContent {
   switch (part.kind) {
@@ -70,14 +72,15 @@ function assistantContent(part: Part): AssistantContent {
   }
 }
 
-function resultOf(call: Call): LanguageModelV4ToolResultPart {
-  return { type: "tool-result", toolCallId: call.call, toolName: call.name, output: outputOf(call), ...options(call.replay?.result) }
+function resultOf(call: Call, attached = NONE): LanguageModelV4ToolResultPart {
+  return { type: "tool-result", toolCallId: call.call, toolName: call.name, output: outputOf(call, attached), ...options(call.replay?.result) }
 }
 
-function outputOf(call: Call): LanguageModelV4ToolResultOutput {
+function outputOf(call: Call, attached: Attached): LanguageModelV4ToolResultOutput {
   if (call.state !== "settled") return { type: "error-text", value: "This call did not end; whether it took effect is not known." }
   const value = (call.output ?? "").toWellFormed()
   if (call.executed === "provider" && call.outcome === "ok") return { type: "json", value: parsed(value) as never }
+  if (call.files) return { type: "content", value: [{ type: "text", text: value }, ...call.files.map(({ name, blob }) => shown(attached, name, blob))] }
   return ERRORS.has(call.outcome) ? { type: "error-text", value } : { type: "text", value }
 }
 

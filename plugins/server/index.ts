@@ -1,15 +1,28 @@
 /** A door for a second terminal: one private socket per running instance, calls and events as JSON lines. */
 import { definePlugin } from "graft"
-import { makeListener, type DoorState } from "./listener.ts"
+import { callback } from "./callback.ts"
+import { makeFace } from "./face.ts"
+import { makeHttp } from "./http/http.ts"
+import { RouteRow } from "./row.ts"
+import { section } from "./section.ts"
+import { makeDoor, type DoorState } from "./socket/door.ts"
 
 export default definePlugin<DoorState>({
   per: "process",
   state: { version: 1, init: () => ({ open: false }) },
+  slots: { route: { schema: RouteRow, key: ({ id }: { id: string }) => id } },
   async setup(graft) {
-    const listener = makeListener(graft)
-    await listener.takeOver()
-    graft.on("cli.started", ({ interactive }) => { if (interactive) listener.openSoon() })
-    graft.on("llm.requested", () => listener.openSoon())
-    graft.provide("server", listener.service)
+    graft.add("configSection", section)
+    const door = makeDoor(graft)
+    const http = makeHttp(graft, door)
+    await door.takeOver()
+    await http.takeOver()
+    graft.on("cli.started", async ({ interactive }) => {
+      if (!interactive) return
+      door.openSoon()
+      await http.serveIfWanted()
+    })
+    graft.on("llm.requested", () => door.openSoon())
+    graft.provide("server", { ...door.service, ...http.service, ...makeFace(graft), callback })
   },
 })

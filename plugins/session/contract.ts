@@ -21,7 +21,7 @@ export interface Receipt { session: string; input: string; seq: number; cursor: 
 export type Part =
   | { kind: "text"; id: string; text: string; metadata?: unknown }
   | { kind: "reasoning"; id: string; text: string; metadata?: unknown }
-  | { kind: "tool"; id: string; call: string; name: string; input: string; state: "called" | "waiting" | "started" | "settled"; outcome?: CallOutcome; output?: string; title?: string; blob?: string; milliseconds?: number; metadata?: unknown; /** Ran at the provider. */ executed?: "provider"; /** The provider's own data of the call and of its result, sent back as they came. */ replay?: { call?: unknown; result?: unknown } }
+  | { kind: "tool"; id: string; call: string; name: string; input: string; state: "called" | "waiting" | "started" | "settled"; outcome?: CallOutcome; output?: string; title?: string; blob?: string; /** What it gave besides text. */ files?: readonly Attachment[]; milliseconds?: number; metadata?: unknown; /** Ran at the provider. */ executed?: "provider"; /** The provider's own data of the call and of its result, sent back as they came. */ replay?: { call?: unknown; result?: unknown } }
   | { kind: "file"; id: string; name: string; media: string; blob: string }
   /** A command that a person typed; in a message of theirs. */
   | { kind: "shell"; id: string; command: string; state: "started" | "settled"; output?: string; ending?: string; exit?: number; blob?: string }
@@ -192,7 +192,7 @@ export interface SessionFacts {
   "tool.started": { message: string; call: string; plan?: Json }
   /** Run a second time after a crash, because it only reads. */
   "tool.restarted": { message: string; call: string }
-  "tool.settled": { message: string; call: string; outcome: CallOutcome; output: string; title?: string; rule?: string; blob?: string; bytes?: number; truncated?: boolean; milliseconds?: number; metadata?: unknown; replay?: unknown }
+  "tool.settled": { message: string; call: string; outcome: CallOutcome; output: string; title?: string; rule?: string; blob?: string; bytes?: number; truncated?: boolean; files?: Attachment[]; milliseconds?: number; metadata?: unknown; replay?: unknown }
 }
 
 /** Every durable session event, as told after its commit in the location's realm: the data with where it stands. */

@@ -1,11 +1,14 @@
-/** `bash`: a shell command in the session's directory; or, in the background, a job. */
+/** `bash`: a shell command where the one before it ended; or, in the background, a job. */
+import { relative } from "node:path"
 import * as v from "valibot"
 import type { Graft } from "graft"
 import { newId } from "../lib/ids.ts"
 import { run, verdictOf } from "../lib/command.ts"
 import type { Leash } from "../lib/leash.ts"
-import { UNATTENDED } from "../lib/shell.ts"
+import { inside } from "../lib/confine.ts"
+import { confined, tellingScriptOf, UNATTENDED } from "../lib/shell.ts"
 import type { ToolDefinition, ToolResult } from "../tool/contract.ts"
+import type { Directories } from "./directories.ts"
 
 const SECONDS = 120
 const MAX_SECONDS = 600
@@ -19,34 +22,57 @@ const input = v.object({
   background: v.optional(v.pipe(v.boolean(), v.description("Returns at once, and the command goes on as a job: for servers, watchers and long builds. You are told when it ends")), false),
 })
 
-export const makeBash = (graft: Graft, leash: Leash): ToolDefinition<typeof input> => ({
-  name: "bash",
-  description: `Runs a shell command in the working directory and gives its output and exit code. Standard input is empty and nobody can answer prompts. Ends after timeout (default ${SECONDS} s); whatever it left in the background is ended with it: what is to go on runs with background.`,
-  input,
-  effects: ["run"],
-  recovery: "unknown",
-  limits: { milliseconds: (MAX_SECONDS + 10) * 1_000 },
-  permission: ({ command, description }, { directory }) => ({ action: "bash", resource: command, directory, ...(description ? { detail: description } : {}) }),
-  async execute({ command, timeout, description, background }, context) {
-    const { directory } = context
-    const title = description ?? command
-    if (background) return inBackground(command, directory, title)
-    const { value } = await graft.mutate("shell.env", { command, directory, env: UNATTENDED })
-    const finished = await run({
-      command, directory, env: { ...process.env, ...value.env }, deadline: timeout * 1_000, signal: context.signal, leash,
-      progress: (output) => context.progress({ title, output }),
-    })
-    const { ending, left, bytes } = finished
-    const notes = [verdictOf(finished, timeout, `; a longer timeout may be given, up to ${MAX_SECONDS}, or background`), ...(left > 0 ? ["processes left in the background were ended"] : [])].filter(Boolean)
-    const output = finished.output.trimEnd()
-    return {
-      output: [...(output ? [output] : []), ...notes.map((note) => `(${note})`)].join("\n"),
-      title,
-      metadata: { ending: ending.kind, ...(ending.kind === "exit" ? { exit: ending.code } : {}), bytes },
-      failed: ending.kind !== "exit" || ending.code !== 0,
-    }
-  },
-})
+export function makeBash(graft: Graft, leash: Leash, directories: Directories): ToolDefinition<typeof input> {
+  /** Where a call was allowed to start is where it starts, whatever another call does meanwhile. */
+  const judged = new WeakMap<object, string>()
+  return {
+    name: "bash",
+    description: `Runs a shell command and gives its output and exit code. It starts where the one before it ended (cd is kept; variables are not). Standard input is empty and nobody can answer prompts. Ends after timeout (default ${SECONDS} s); whatever it left in the background is ended with it: what is to go on runs with background.`,
+    input,
+    effects: ["run"],
+    recovery: "unknown",
+    limits: { milliseconds: (MAX_SECONDS + 10) * 1_000 },
+    permission(call, { session, directory: base }) {
+      const directory = directories.of(session, base)
+      judged.set(call, directory)
+      const detail = [call.description, directory === base ? undefined : `in ${shown(base, directory)}`].filter(Boolean).join(", ")
+      return { action: "bash", resource: call.command, directory, ...(detail && { detail }) }
+    },
+    async execute(call, context) {
+      const { command, timeout, description, background } = call
+      const { session, directory: base } = context
+      const directory = judged.get(call) ?? directories.of(session, base)
+      const title = description ?? command
+      if (background) return inBackground(command, directory, title)
+      const { value } = await graft.mutate("shell.env", { command, directory, env: UNATTENDED })
+      const start = await confined(graft.all("wall"), tellingScriptOf(command), directory)
+      const finished = await run({
+        command, start, directory, env: { ...process.env, ...value.env }, deadline: timeout * 1_000, signal: context.signal, leash,
+        progress: (output) => context.progress({ title, output }),
+      })
+      const { ending, left, bytes } = finished
+      const failed = ending.kind !== "exit" || ending.code !== 0
+      const to = finished.told.trimEnd().split("\n").at(-1) ?? ""
+      const moved = directories.moved(session, base, directory, to)
+      const notes = [
+        verdictOf(finished, timeout, `; a longer timeout may be given, up to ${MAX_SECONDS}, or background`),
+        left > 0 ? "processes left in the background were ended" : "",
+        moved ? `the working directory is now ${shown(base, to)}` : "",
+        ...(failed ? start.walls.map((wall) => `it ran in a sandbox: ${wall}`) : []),
+      ].filter(Boolean)
+      const output = finished.output.trimEnd()
+      return {
+        output: [...(output ? [output] : []), ...notes.map((note) => `(${note})`)].join("\n"),
+        title,
+        metadata: { ending: ending.kind, ...(ending.kind === "exit" ? { exit: ending.code } : {}), bytes, directory: moved ? to : directory, ...(start.walls.length > 0 && { sandbox: true }) },
+        failed,
+      }
+    },
+  }
+}
+
+/** As the model writes it. */
+const shown = (base: string, directory: string): string => (inside(base, directory) ? relative(base, directory) || base : directory)
 
 function inBackground(command: string, directory: string, title: string): ToolResult {
   const id = newId("job")

@@ -3,10 +3,11 @@ import * as v from "valibot"
 import type { Graft } from "graft"
 import { linkDetail, locate, type Place } from "../lib/confine.ts"
 import { unifiedDiff } from "../lib/diffs.ts"
+import { nearestText } from "../lib/nearest.ts"
 import { encode, uniformNewline, versionOf } from "../lib/text.ts"
 import { readTextFile, type TextFile } from "../lib/textfile.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
-import { apply, findPlaces, lineNumbers, MOST_PLACES, nearestText } from "./match.ts"
+import { apply, findPlaces, lineNumbers, MOST_PLACES } from "./match.ts"
 
 const input = v.object({
   path: v.pipe(v.string(), v.nonEmpty("a path"), v.description("The file, absolute or relative to the working directory")),

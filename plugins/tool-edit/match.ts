@@ -4,6 +4,8 @@
  * because that has broken people's indentation (demand.md e6). Pure.
  */
 
+import { shiftBetween, shifted, type Shift } from "../lib/indent.ts"
+
 /** Half-open range of the file's text, and what comes in its place. */
 export interface Replacement { start: number; end: number; text: string }
 export type Tier = "exact" | "whitespace" | "indentation"
@@ -81,8 +83,6 @@ function whitespace(_: string, file: Projected, { wanted, replacement, all }: So
 
 const endsLine = (text: string, at: number): boolean => at === text.length || text[at] === "\n"
 
-const indentOf = (line: string): string => /^[ \t]*/.exec(line)![0]
-
 /** Whole lines whose indentation differs by the same text in every line; the replacement is shifted the same way. */
 function indentation(text: string, file: Projected, { wanted, replacement, all }: Sought): Replacement[] {
   const closed = wanted.endsWith("\n")
@@ -102,7 +102,6 @@ function indentation(text: string, file: Projected, { wanted, replacement, all }
   return found.sort((a, b) => a.start - b.start)
 }
 
-type Shift = { add: string } | { remove: string }
 /** Different indentations of one line that are tried. */
 const MOST_SHIFTS = 50
 
@@ -119,48 +118,6 @@ function shiftsOf(line: string, text: string): Shift[] {
     at = next < 0 ? -1 : text.indexOf(bare, next)
   }
   return [...shifts.values()]
-}
-
-function shiftBetween(piece: string, line: string): Shift | undefined {
-  const [from, to] = [indentOf(piece), indentOf(line)]
-  if (from === to || piece.slice(from.length) !== line.slice(to.length)) return undefined
-  if (to.endsWith(from)) return { add: to.slice(0, to.length - from.length) }
-  if (from.endsWith(to)) return { remove: from.slice(0, from.length - to.length) }
-  return undefined
-}
-
-/** `undefined`: the line lacks the indentation that should be taken away. */
-function shifted(line: string, shift: Shift): string | undefined {
-  if (line.trim() === "") return ""
-  if ("add" in shift) return shift.add + line
-  return line.startsWith(shift.remove) ? line.slice(shift.remove.length) : undefined
-}
-
-const MOST_LINES = 50_000
-
-/** The text around the lines most like the wanted ones, with line numbers; for the error when nothing matches. */
-export function nearestText(text: string, wanted: string): string | undefined {
-  const file = text.split("\n", MOST_LINES)
-  const piece = wanted.split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(0, 50)
-  if (piece.length === 0 || file.length === 0) return undefined
-  const words = new Set(piece.join(" ").match(/\w+/g) ?? [])
-  const scores = file.map((line) => {
-    const trimmed = line.slice(0, 2_000).trim()
-    if (trimmed === "") return 0
-    if (piece.includes(trimmed)) return 3
-    const own = trimmed.slice(0, 500).match(/\w+/g) ?? []
-    return own.length === 0 ? 0 : own.filter((word) => words.has(word)).length / own.length
-  })
-  const size = Math.min(piece.length, file.length)
-  let sum = scores.slice(0, size).reduce((total, score) => total + score, 0)
-  let best = { at: 0, sum }
-  for (let at = 1; at + size <= file.length; at++) {
-    sum += scores[at + size - 1]! - scores[at - 1]!
-    if (sum > best.sum + 1e-9) best = { at, sum }
-  }
-  if (best.sum < 0.5) return undefined
-  const [from, to] = [Math.max(0, best.at - 2), Math.min(file.length, best.at + Math.min(size, 20) + 2)]
-  return file.slice(from, to).map((line, index) => `${from + index + 1}\t${line.trimEnd().slice(0, 300)}`).join("\n")
 }
 
 /** Line numbers of places, for the error when several match. */

@@ -9,6 +9,8 @@ import { near } from "../lib/near.ts"
 import { decode, versionOf } from "../lib/text.ts"
 import { readUpTo } from "../lib/textfile.ts"
 import type { ToolContext, ToolDefinition, ToolResult } from "../tool/contract.ts"
+import { mediaIn, MOST_MEDIA, shownMedia } from "./shown.ts"
+import type { Rules } from "./rules.ts"
 import { LineSplitter, Window } from "./window.ts"
 
 const MAX_LINES = 2_000
@@ -27,9 +29,9 @@ type Input = v.InferOutput<typeof input>
 const BLOB = /^blob:([0-9a-f]{64})$/
 const askFor = (place: Place) => ({ action: "read", resource: place.real, ...linkDetail(place) })
 
-export const makeRead = (graft: Graft): ToolDefinition<typeof input> => ({
+export const makeRead = (graft: Graft, rules: Rules): ToolDefinition<typeof input> => ({
   name: "read",
-  description: `Reads a text file: each line with its number and a tab before it. At most ${MAX_LINES} lines at once; go on with offset. Of a directory it lists the entries.`,
+  description: `Reads a text file: each line with its number and a tab before it. At most ${MAX_LINES} lines at once; go on with offset. Of a directory it lists the entries; an image (PNG, JPEG, GIF, WebP) or a PDF it shows.`,
   input,
   effects: ["read"],
   permission: async ({ path }, { directory }) => (BLOB.test(path) ? undefined : askFor(await locate(path, directory))),
@@ -40,29 +42,34 @@ export const makeRead = (graft: Graft): ToolDefinition<typeof input> => ({
     await context.permit(askFor(place))
     await using file = await openReal(place.real).catch(async (error: unknown) => { throw await withSuggestions(error, place, context) })
     const status = await file.stat()
-    if (status.isDirectory()) return readDirectory(wanted.path, place)
+    if (status.isDirectory()) return rules.beside(context, place.real, await readDirectory(wanted.path, place))
     if (!status.isFile()) return failed(`${place.path} is a pipe, socket or device; only files and directories are read`)
     try {
       const bytes = status.size > WHOLE ? undefined : await readUpTo(file, WHOLE)
-      return await (bytes ? readWhole(graft, bytes, wanted, place, context) : readLong(file, wanted, status.size > WHOLE ? `${status.size} bytes` : "without a size", context))
+      const shown = await (bytes ? readWhole(graft, bytes, wanted, place, context) : readLong(file, wanted, status.size > WHOLE ? `${status.size} bytes` : "without a size", place, context))
+      return await rules.beside(context, dirname(place.real), shown)
     } catch (error) {
       throw explain(error, place.path)
     }
   },
 })
 
-const failed = (output: string): ToolResult => ({ output, failed: true })
+type Shown = Exclude<ToolResult, string>
+const failed = (output: string): Shown => ({ output, failed: true })
 
-async function readDirectory(path: string, place: Place): Promise<ToolResult> {
+async function readDirectory(path: string, place: Place): Promise<Shown> {
   const { lines, total, left } = await listDirectory(place.real, MAX_ENTRIES)
   return { output: `${place.path} is a directory:\n${lines.join("\n") || "(empty)"}${left && `\n… ${left}`}`, title: `${path} (${total})` }
 }
 
-async function readWhole(graft: Graft, bytes: Buffer, wanted: Input, place: Place, context: ToolContext): Promise<ToolResult> {
-  const kind = mediaOf(bytes)
-  if (kind) return failed(`${place.path} is ${kind}; read shows text only for now (${bytes.length} bytes)`)
+async function readWhole(graft: Graft, bytes: Buffer, wanted: Input, place: Place, context: ToolContext): Promise<Shown> {
+  const media = mediaIn(bytes)
+  if (media) {
+    await graft.file.saw({ session: context.session, path: place.real, version: versionOf(bytes) })
+    return shownMedia(bytes, media, wanted.path, context.signal)
+  }
   const decoded = decode(bytes)
-  if (!decoded) return failed(`${place.path} is a binary file (${bytes.length} bytes); read shows text only. To look inside, use bash with file, xxd or strings`)
+  if (!decoded) return failed(`${place.path} is a binary file (${bytes.length} bytes); read shows text, images and PDFs. To look inside, use bash with file, xxd or strings`)
   await graft.file.saw({ session: context.session, path: place.real, version: versionOf(bytes), text: decoded.text })
   const note = decoded.encoding === "utf-8" || decoded.encoding === "utf-8-bom" ? "" : `\n(the file is encoded as ${decoded.encoding})`
   return { output: show(decoded.text, wanted) + note, title: wanted.path, metadata: { path: place.real, version: versionOf(bytes) } }
@@ -77,7 +84,7 @@ function show(text: string, { offset, limit }: Input): string {
 }
 
 /** In bounded memory, and no further than the last line that is shown. */
-async function readLong(file: FileHandle, wanted: Input, size: string, context: ToolContext): Promise<ToolResult> {
+async function readLong(file: FileHandle, wanted: Input, size: string, place: Place, context: ToolContext): Promise<Shown> {
   const window = new Window({ offset: wanted.offset, limit: wanted.limit, bytes: MAX_BYTES })
   const splitter = new LineSplitter((line, cut) => window.add(line, cut))
   const decoder = new TextDecoder()
@@ -87,7 +94,12 @@ async function readLong(file: FileHandle, wanted: Input, size: string, context: 
     const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
     if (bytesRead === 0) break
     const bytes = chunk.subarray(0, bytesRead)
-    if (at === 0 && (bytes.includes(0) || mediaOf(bytes))) return failed(`${wanted.path} is a binary file (${size}); read shows text only`)
+    const media = at === 0 ? mediaIn(bytes) : undefined
+    if (media) {
+      const whole = await readUpTo(file, MOST_MEDIA)
+      return whole ? shownMedia(whole, media, wanted.path, context.signal) : failed(`${place.path} is ${media} of ${size}; up to ${MOST_MEDIA} bytes are shown`)
+    }
+    if (at === 0 && bytes.includes(0)) return failed(`${place.path} is a binary file (${size}); read shows text, images and PDFs`)
     at += bytesRead
     splitter.push(decoder.decode(bytes, { stream: true }))
   }
@@ -95,18 +107,10 @@ async function readLong(file: FileHandle, wanted: Input, size: string, context: 
   return { output: `${window.render(false)}\n(a large file: ${size})`, title: wanted.path }
 }
 
-async function readBlob(graft: Graft, id: string, wanted: Input): Promise<ToolResult> {
+async function readBlob(graft: Graft, id: string, wanted: Input): Promise<Shown> {
   const bytes = await graft.store.getBlob(id)
   if (!bytes) return failed(`there is no kept output ${id}`)
   return { output: show(Buffer.from(bytes).toString("utf8"), wanted), title: `output ${id.slice(0, 8)}` }
-}
-
-/** Files that a person would look at, by their first bytes. */
-function mediaOf(bytes: Buffer): string | undefined {
-  const head = bytes.subarray(0, 12).toString("latin1")
-  if (head.startsWith("\x89PNG") || head.startsWith("\xff\xd8\xff") || head.startsWith("GIF8") || (head.startsWith("RIFF") && head.endsWith("WEBP"))) return "an image"
-  if (head.startsWith("%PDF-")) return "a PDF document"
-  return undefined
 }
 
 /** A missing file: what is near its name, in the directory that does exist. */

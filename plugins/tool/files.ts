@@ -1,11 +1,14 @@
 /** Changing files without losing anybody's work: each change says what it expects to find, and one at a time wins. */
-import { createHash, randomBytes } from "node:crypto"
-import { constants } from "node:fs"
-import { link, open, rename, rm, type FileHandle } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
-import { explain, inDirectory, openReal } from "../lib/confine.ts"
+import { randomBytes } from "node:crypto"
+import { rename, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { messageOf, type Graft } from "graft"
+import { paths } from "../lib/paths.ts"
 import { versionOf } from "../lib/text.ts"
+import { changeAll, recover } from "./batch.ts"
 import type { Files } from "./contract.ts"
+import { beside, create, FileError, inspect, stage, type Present } from "./disk.ts"
+import { Journal, type Entry } from "./journal.ts"
 
 export interface Sight { version: string; text?: string }
 export interface SightState { seen: Record<string, Sight> }
@@ -15,17 +18,10 @@ const MAX_SEEN = 500
 const MAX_TEXT = 256 * 1024
 const MAX_TEXTS = 4 * 1024 * 1024
 
-export type FileErrorCode = "file.changed" | "file.refused"
-export class FileError extends Error {
-  readonly code: FileErrorCode
-  constructor(code: FileErrorCode, message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-export function makeFiles(state: Cell): Files {
+export function makeFiles({ state, kernel, log }: { state: Cell } & Pick<Graft, "kernel" | "log">): Files {
   const turns = new Map<string, Promise<unknown>>()
+  const journal = new Journal(join(paths(kernel.host.dataDir).data, "changes"))
+  let sweep: Promise<void> | undefined
 
   const remember = ({ session, path, version, text }: { session: string; path: string; version: string; text?: string }) => {
     const key = keyOf({ session, path })
@@ -36,6 +32,8 @@ export function makeFiles(state: Cell): Files {
     })
   }
 
+  const sightOf = (key: { session: string; path: string }): Sight | undefined => state.value.seen[keyOf(key)]
+
   /** One change at a time a path, whoever asks. */
   const inTurn = <T>(path: string, work: () => Promise<T>): Promise<T> => {
     const turn = (turns.get(path) ?? Promise.resolve()).catch(() => {}).then(work)
@@ -44,23 +42,58 @@ export function makeFiles(state: Cell): Files {
     turn.then(leave, leave)
     return turn
   }
+  /** In one order, so that no two wait for each other. */
+  const inTurns = <T>(all: readonly string[], work: () => Promise<T>): Promise<T> => all.toSorted().reduceRight((next, path) => () => inTurn(path, next), work)()
+
+  async function takeOver(entry: Entry): Promise<void> {
+    const all = entry.steps.map(({ path }) => path)
+    try {
+      const { outcome, left } = await inTurns(all, () => recover(journal, entry))
+      if (outcome !== "cleared") log.warn(`a change of ${all.length} files that a process died over was ${outcome}: ${all.join(", ")}${left.length === 0 ? "" : `; these were changed since, and stay as they are: ${left.join(", ")}`}`)
+    } catch (error) {
+      log.warn(`a change of ${all.length} files that a process died over could not be ${entry.phase === "back" ? "taken back" : "finished"} (it is tried again at the next start): ${messageOf(error)}`)
+    }
+  }
 
   return {
     async saw(sight) { remember(sight) },
-    async lastSeen(session, path) { return state.value.seen[keyOf({ session, path })] },
+    async lastSeen(session, path) { return sightOf({ session, path }) },
     replace: (change) => inTurn(change.path, async () => {
       const current = await inspect(change.path)
       if (current?.version !== change.expect) throw new FileError("file.changed", `${change.path} ${current ? (change.expect ? "was changed by somebody else" : "exists already") : "is gone"}`)
       await write(change.path, change.bytes, current)
       const version = versionOf(change.bytes)
       // Who changed a part of a file unseen has not seen the rest.
-      if (!current || state.value.seen[keyOf(change)]?.version === current.version) remember({ ...change, version })
+      if (!current || sightOf(change)?.version === current.version) remember({ ...change, version })
       return { version, created: current === undefined }
     }),
+    async change({ session, files }) {
+      const all = files.map(({ path }) => path)
+      if (new Set(all).size < all.length) throw new FileError("file.refused", "one file is changed twice in one change")
+      await inTurns(all, () => changeAll(journal, files))
+      // A file that moves is the one that was seen.
+      const known = files.filter(({ path, expect, like }) => (like === undefined ? expect === undefined || sightOf({ session, path })?.version === expect : sightOf({ session, path: like }) !== undefined))
+      for (const { path, bytes, text } of known) if (bytes) remember({ session, path, version: versionOf(bytes), ...(text !== undefined && { text }) })
+      state.update((draft) => { for (const { path, bytes } of files) if (!bytes) delete draft.seen[keyOf({ session, path })] })
+    },
+    recovered: () => (sweep ??= journal.inherit().then(async (entries) => { for (const entry of entries) await takeOver(entry) }).finally(() => { sweep = undefined })),
   }
 }
 
 const keyOf = ({ session, path }: { session: string; path: string }): string => JSON.stringify([session, path])
+
+/** Written beside, then put in place. */
+async function write(path: string, bytes: Uint8Array, previous: Present | undefined): Promise<void> {
+  await beside(path, async (name) => {
+    const staged = name(`.graft-${randomBytes(8).toString("hex")}`)
+    try {
+      await stage(staged, bytes, previous)
+      await (previous ? rename(staged, name()) : create(staged, name(), path))
+    } finally {
+      await rm(staged, { force: true })
+    }
+  }, { create: previous === undefined })
+}
 
 /** The oldest texts go first, then the oldest versions. */
 function forget(seen: Record<string, Sight>): void {
@@ -71,69 +104,5 @@ function forget(seen: Record<string, Sight>): void {
     if (texts <= MAX_TEXTS) return
     texts -= sight.text?.length ?? 0
     delete sight.text
-  }
-}
-
-interface Present { version: string; mode: number; uid: number; gid: number }
-
-async function inspect(path: string): Promise<Present | undefined> {
-  try {
-    await using file = await openReal(path)
-    const status = await file.stat()
-    if (!status.isFile()) throw new FileError("file.refused", `${path} is not a regular file`)
-    return { version: await hashOf(file), mode: status.mode & 0o7777, uid: status.uid, gid: status.gid }
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "confine.missing") return undefined
-    throw error
-  }
-}
-
-/** As `versionOf` its bytes, whatever their number. */
-async function hashOf(file: FileHandle): Promise<string> {
-  const hash = createHash("sha256")
-  const chunk = Buffer.allocUnsafe(256 * 1024)
-  for (let at = 0; ;) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
-    if (bytesRead === 0) return hash.digest("hex")
-    hash.update(chunk.subarray(0, bytesRead))
-    at += bytesRead
-  }
-}
-
-/** Written beside, synced, put in place: a crash leaves the old file or the new one, never a half. */
-async function write(path: string, bytes: Uint8Array, previous: Present | undefined): Promise<void> {
-  await inDirectory(dirname(path), async (parent) => {
-    const temporary = join(parent, `.graft-${randomBytes(8).toString("hex")}`)
-    const target = join(parent, basename(path))
-    try {
-      await using file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), previous ? previous.mode & 0o777 : 0o666)
-      await file.writeFile(bytes)
-      if (previous) await keepNature(file, previous)
-      await file.sync()
-      await (previous ? rename(temporary, target) : create(temporary, target, path))
-    } catch (error) {
-      throw error instanceof FileError ? error : explain(error, path)
-    } finally {
-      await rm(temporary, { force: true })
-    }
-  }, { create: previous === undefined })
-}
-
-/** Only root may give a file away; where the owner is lost, the bits that lend his rights are too. */
-async function keepNature(file: FileHandle, { uid, gid, mode }: Present): Promise<void> {
-  const kept = await file.chown(uid, gid).then(() => true, () => false)
-  await file.chmod(kept ? mode : mode & 0o777)
-}
-
-/** A new name, and nobody's work under it: linking fails where renaming would write over what came in between. */
-async function create(temporary: string, target: string, path: string): Promise<void> {
-  try {
-    await link(temporary, target)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === "EEXIST") throw new FileError("file.changed", `${path} exists already`)
-    // A file system without links.
-    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS") throw error
-    await rename(temporary, target)
   }
 }

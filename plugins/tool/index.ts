@@ -2,9 +2,10 @@
 import * as v from "valibot"
 import { definePlugin, type PluginFact } from "graft"
 import { inside } from "../lib/confine.ts"
-import type { ToolDefinition } from "./contract.ts"
+import type { ToolDefinition, ToolRender, ToolReplace } from "./contract.ts"
 import { makeFiles } from "./files.ts"
 import { Registry, type ToolState } from "./registry.ts"
+import { section } from "./section.ts"
 
 const Definition = v.looseObject({
   name: v.pipe(v.string(), v.regex(/^[a-zA-Z0-9_-]{1,64}$/, "a tool's name has 1 to 64 letters, digits, _ and -")),
@@ -16,16 +17,24 @@ const Definition = v.looseObject({
 export default definePlugin<ToolState>({
   per: "location",
   state: { version: 1, init: () => ({ tools: [], seen: {} }) },
-  slots: { tool: { key: (tool: ToolDefinition) => tool.name, schema: Definition } },
+  slots: {
+    tool: { key: (tool: ToolDefinition) => tool.name, schema: Definition },
+    toolReplace: { key: ({ tool }: ToolReplace) => tool, schema: v.looseObject({ tool: v.string() }) },
+    toolWrap: { schema: v.looseObject({ tool: v.string(), execute: v.function("the work around the work") }) },
+    toolRender: { key: ({ tool }: ToolRender) => tool, schema: v.looseObject({ tool: v.string() }) },
+  },
   setup(graft) {
     const registry = new Registry(graft, graft.location!)
     graft.provide("tool", registry.service())
-    graft.provide("file", makeFiles(graft.state))
-    graft.all("tool").onChange(() => { void registry.tell() })
+    const files = makeFiles(graft)
+    graft.provide("file", files)
+    graft.add("configSection", section)
+    for (const slot of ["tool", "toolReplace", "toolWrap", "toolRender"] as const) graft.all(slot).onChange(() => { void registry.tell() })
     // With a plugin that is not ours a hook over what the others' tools say may have come, changed or gone.
     const ours = graft.kernel.roots().filter(({ kind }) => kind === "built-in").map(({ dir }) => dir)
     const others = ({ file }: PluginFact) => (file === undefined || ours.some((dir) => inside(dir, file)) ? undefined : registry.tell())
     for (const event of ["plugin.loaded", "plugin.reloaded", "plugin.reverted", "plugin.removed"] as const) graft.on(event, others)
     graft.fork(() => registry.tell())
+    graft.fork(() => files.recovered())
   },
 })

@@ -1,15 +1,18 @@
 /** The live tools: what they are to a model, what a turn holds still, and the facts that tell of changes. */
 import { isDeepStrictEqual } from "node:util"
-import type { Graft, Row } from "graft"
+import type { Graft } from "graft"
 import { near } from "../lib/near.ts"
-import type { ToolCall, ToolDefinition, ToolInfo, ToolSet, Tools } from "./contract.ts"
+import { arranged, pluginOf, type Registrations, type Tool } from "./arranged.ts"
+import type { ShownCall, ToolCall, ToolInfo, ToolSet, Tools } from "./contract.ts"
 import type { SightState } from "./files.ts"
 import { jsonSchemaOf } from "./schema.ts"
+import type { Bounds } from "./section.ts"
 import { probe, readsOnly, settle, settleUnknown } from "./settle.ts"
+import { shown } from "./shown.ts"
 
 /** `tools` is the list as last told, kept over reloads, so that a reload tells only what changed. */
 export interface ToolState extends SightState { tools: ToolInfo[] }
-type Tool = Row<ToolDefinition>
+const SLOTS = ["tool", "toolReplace", "toolWrap", "toolRender"] as const
 
 export class Registry {
   readonly #graft: Graft<ToolState>
@@ -28,6 +31,10 @@ export class Registry {
       // What is listed was also told.
       list: async () => (await this.tell(), [...this.#graft.state.value.tools]),
       advertise: () => this.#advertise(),
+      show: async (call: ShownCall) => {
+        const tool = this.#arranged(this.#rows()).get(call.name)
+        return tool ? shown(tool, call) : {}
+      },
     }
   }
 
@@ -43,7 +50,7 @@ export class Registry {
   }
 
   async #tellOnce(): Promise<void> {
-    const tools = await this.#describe(this.#chosen(this.#graft.all("tool").rows()))
+    const tools = await this.#describe(this.#arranged(this.#rows()))
     if (this.#graft.retiring.aborted) return
     const before = new Map(this.#graft.state.value.tools.map((tool) => [tool.name, tool]))
     this.#graft.state.update((draft) => { draft.tools = tools as typeof draft.tools })
@@ -56,16 +63,12 @@ export class Registry {
     for (const tool of before.values()) this.#graft.emit("tool.removed", { tool })
   }
 
-  /** By name, in the order of names, so that a prompt's bytes stay; of two with one name the later in the board's order. */
-  #chosen(rows: readonly Tool[]): Map<string, Tool> {
-    const chosen = new Map<string, Tool>()
-    for (const row of rows) {
-      const earlier = chosen.get(row.item.name)
-      if (earlier) this.#warnOnce(row.item, `two plugins have a tool "${row.item.name}": that of ${pluginOf(row)} is used, that of ${pluginOf(earlier)} is not; to change it, rename one or disable one with plugins.<id>: false`)
-      chosen.set(row.item.name, row)
-    }
-    return new Map([...chosen].sort(([a], [b]) => (a < b ? -1 : 1)))
+  #rows(): Registrations {
+    const [tools, replaces, wraps, renders] = SLOTS.map((slot) => this.#graft.all(slot).rows())
+    return { tools, replaces, wraps, renders } as Registrations
   }
+
+  #arranged(rows: Registrations): Map<string, Tool> { return arranged(rows, (about, message) => this.#warnOnce(about, message)) }
 
   async #describe(rows: Map<string, Tool>): Promise<ToolInfo[]> {
     const all = await Promise.all([...rows.values()].map((row) => this.#describeOne(row)))
@@ -73,23 +76,29 @@ export class Registry {
   }
 
   /** A tool whose schema cannot be told is left out alone. */
-  async #describeOne(row: Tool): Promise<ToolInfo | undefined> {
-    const { name, description, input, effects = ["run"], recovery } = row.item
+  async #describeOne(tool: Tool): Promise<ToolInfo | undefined> {
+    const { name, description, input, effects = ["run"], recovery } = tool.item
+    const { replaced, wraps, render } = tool
     try {
-      const inputSchema = await row.run(() => jsonSchemaOf(input))
+      const inputSchema = await tool.run(() => jsonSchemaOf(input))
       const { value } = await this.#graft.mutate("tool.definition", { name, description, inputSchema })
-      return { ...value, name, owner: pluginOf(row), effects, recovery: recovery ?? (readsOnly(row.item) ? "rerun" : "unknown") }
+      return {
+        ...value, name, owner: pluginOf(tool), effects, recovery: recovery ?? (readsOnly(tool.item) ? "rerun" : "unknown"),
+        ...(replaced !== undefined && { replaced }), ...(wraps.length > 0 && { wraps: wraps.map(pluginOf) }), ...(render && { render: pluginOf(render) }),
+      }
     } catch (error) {
-      this.#warnOnce(row.item, `the tool "${name}" of ${pluginOf(row)} is left out: ${error instanceof Error ? error.message : String(error)}`)
+      this.#warnOnce(tool.item, `the tool "${name}" of ${pluginOf(tool)} is left out: ${error instanceof Error ? error.message : String(error)}`)
       return undefined
     }
   }
 
   async #advertise(): Promise<ToolSet> {
-    const pinned = this.#graft.all("tool").pin()
+    const pinned = SLOTS.map((slot) => this.#graft.all(slot).pin())
+    const dispose = () => { for (const held of pinned) held[Symbol.dispose]() }
     try {
-      const rows = this.#chosen(pinned.rows)
-      const infos = await this.#describe(rows)
+      const [tools, replaces, wraps, renders] = pinned.map(({ rows }) => rows)
+      const rows = this.#arranged({ tools, replaces, wraps, renders } as Registrations)
+      const [infos, bounds] = await Promise.all([this.#describe(rows), this.#bounds()])
       const known = new Map(infos.map((info) => [info.name, info]))
       const graft = this.#graft as unknown as Graft<never>
       return {
@@ -98,18 +107,23 @@ export class Registry {
         settle: (call: ToolCall, settling) => {
           const row = known.has(call.name) ? rows.get(call.name) : undefined
           const names = [...known.keys()]
-          return row ? settle(graft, row, this.#location, call, settling) : settleUnknown(graft, call, names, near(call.name, names))
+          return row ? settle(graft, row, this.#location, call, settling, bounds[call.name]) : settleUnknown(graft, call, names, near(call.name, names))
         },
         probe: async (call, plan) => {
           const row = known.has(call.name) ? rows.get(call.name) : undefined
           return row ? probe(graft, row, this.#location, call, plan) : "unknown"
         },
-        dispose: () => pinned[Symbol.dispose](),
+        dispose,
       }
     } catch (error) {
-      pinned[Symbol.dispose]()
+      dispose()
       throw error
     }
+  }
+
+  /** As the config says; where there is none, the tools say so themselves. */
+  async #bounds(): Promise<Record<string, Bounds>> {
+    return ((await this.#graft.config.get<Record<string, Bounds>>("tools", this.#location).catch(() => undefined)) ?? {})
   }
 
   #warnOnce(about: object, message: string): void {
@@ -118,6 +132,3 @@ export class Registry {
     this.#graft.log.warn(message)
   }
 }
-
-/** Who has a tool, without the generation: a reload that changes nothing is no news. */
-const pluginOf = (row: Tool): string => row.owner.replace(/@\d+$/, "")

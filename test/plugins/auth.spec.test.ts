@@ -7,9 +7,9 @@ import fc from "fast-check"
 import { createKernel, type EmbeddedKernel, type Graft } from "graft"
 import { afterEach, describe, expect, onTestFinished, test } from "vitest"
 import type { AuthMethod } from "../../plugins/auth/contract.ts"
-import { infoOf } from "../../plugins/auth/credentials.ts"
+import { endOf, entryIn, type KeyEntry } from "../../plugins/auth/kept/entries.ts"
 import auth from "../../plugins/auth/index.ts"
-import { Vault, keyIn } from "../../plugins/auth/vault.ts"
+import { Vault } from "../../plugins/auth/kept/vault.ts"
 
 const kernels: EmbeddedKernel[] = []
 afterEach(async () => { for (const kernel of kernels.splice(0)) await kernel.close() })
@@ -38,6 +38,7 @@ async function world() {
 }
 
 const method = (provider: string, ...env: string[]): AuthMethod => ({ id: `${provider}-key`, provider, kind: "key", label: provider, env })
+const keyIn = (entries: Record<string, unknown>, id: string) => (entryIn(entries, id) as KeyEntry | undefined)?.secret
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
 describe("credentials", () => {
@@ -47,9 +48,9 @@ describe("credentials", () => {
     onTestFinished(() => { delete process.env.GRAFT_TEST_FIRST; delete process.env.GRAFT_TEST_SECOND })
     expect(await graft.auth.get("acme")).toBeUndefined()
     await graft.auth.set("acme", SECRET)
-    expect(await graft.auth.get("acme")).toEqual({ provider: "acme", kind: "key", secret: SECRET, source: "file", name: file })
+    expect(await graft.auth.get("acme")).toEqual({ provider: "acme", account: "default", kind: "key", secret: SECRET, source: "file", name: file, token: false })
     process.env.GRAFT_TEST_SECOND = " from-second "
-    expect(await graft.auth.get("acme")).toEqual({ provider: "acme", kind: "key", secret: "from-second", source: "env", name: "GRAFT_TEST_SECOND" })
+    expect(await graft.auth.get("acme")).toEqual({ provider: "acme", account: "env", kind: "key", secret: "from-second", source: "env", name: "GRAFT_TEST_SECOND", token: false })
     process.env.GRAFT_TEST_FIRST = "from-first"
     expect((await graft.auth.get("acme"))?.name).toBe("GRAFT_TEST_FIRST")
     expect((await graft.auth.list()).map(({ source, name }) => [source, name])).toEqual([["env", "GRAFT_TEST_FIRST"], ["file", file]])
@@ -73,7 +74,7 @@ describe("credentials", () => {
   test("each real change is told once, without the secret, and nothing at a reload", async () => {
     const { kernel, graft, file, told, write } = await world()
     const info = await graft.auth.set("acme", ` ${SECRET}\n`)
-    expect(info).toEqual({ provider: "acme", kind: "key", source: "file", name: file, hint: "cdef" })
+    expect(info).toEqual({ provider: "acme", account: "default", kind: "key", source: "file", name: file, hint: "cdef", active: true })
     expect(await told()).toEqual([{ event: "auth.added", payload: info }])
     await graft.auth.set("acme", SECRET)
     await kernel.put("auth", auth as never)
@@ -83,7 +84,7 @@ describe("credentials", () => {
     expect(await told()).toEqual([{ event: "auth.updated", payload: { ...info, hint: "" } }])
     expect(await graft.auth.remove("acme")).toBe(true)
     expect(await graft.auth.remove("acme")).toBe(false)
-    expect(await told()).toEqual([{ event: "auth.removed", payload: { provider: "acme" } }])
+    expect(await told()).toEqual([{ event: "auth.removed", payload: { provider: "acme", account: "default" } }])
     write(JSON.stringify({ other: { kind: "key", secret: SECRET } }))
     expect((await graft.auth.get("other"))?.secret).toBe(SECRET)
     expect((await told()).map(({ event }) => event)).toEqual(["auth.added"])
@@ -115,7 +116,7 @@ describe("credentials", () => {
 
   test("a hint is at most four characters, of long secrets only", () => {
     fc.assert(fc.property(fc.string({ minLength: 1, maxLength: 40 }), (secret) => {
-      const { hint } = infoOf({ provider: "p", kind: "key", secret, source: "env", name: "N" })
+      const hint = endOf(secret)
       expect(hint.length).toBeLessThanOrEqual(4)
       expect(secret.length > 12 ? secret.endsWith(hint) : hint === "").toBe(true)
     }))
@@ -164,7 +165,7 @@ describe("the file", () => {
 
   test("keeps entries of a kind that it does not know, and entries that make no sense", async () => {
     const { graft, file, write } = await world()
-    const others = { later: { kind: "oauth", refresh: "r", access: "a" }, odd: 7, empty: { kind: "key", secret: "" } }
+    const others = { later: { kind: "passkey", handle: "h" }, torn: { kind: "oauth", refresh: "r", access: "a" }, odd: 7, empty: { kind: "key", secret: "" } }
     write(JSON.stringify(others))
     await graft.auth.set("acme", SECRET)
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ ...others, acme: { kind: "key", secret: SECRET } })
@@ -188,7 +189,7 @@ describe("the file", () => {
     writeFileSync(`${file}.lock`, "1")
     utimesSync(`${file}.lock`, new Date(0), new Date(0))
     const script = join(home, "writer.mjs")
-    writeFileSync(script, `import { Vault } from ${JSON.stringify(new URL("../../plugins/auth/vault.ts", import.meta.url).href)}
+    writeFileSync(script, `import { Vault } from ${JSON.stringify(new URL("../../plugins/auth/kept/vault.ts", import.meta.url).href)}
 const vault = new Vault(process.argv[2], () => {})
 await Promise.all([1, 2, 3].map((n) => vault.change((entries) => ({ ...entries, [process.argv[3] + n]: { kind: "key", secret: "s" } }))))`)
     const children = ["a", "b"].map((name) => new Promise<number | null>((resolve) => fork(script, [file, name], { stdio: "inherit", execArgv: [] }).on("exit", resolve)))

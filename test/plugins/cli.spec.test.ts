@@ -1,5 +1,5 @@
 /** The words of the command line: what is typed is understood or refused with what to type instead; what is shown hides nothing and says it once. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PassThrough, Readable } from "node:stream"
@@ -9,7 +9,6 @@ import { createKernel, type Graft } from "graft"
 import { choose, parse, usageOf } from "../../plugins/cli/arguments.ts"
 import { openLines, type Lines } from "../../plugins/cli/chat/lines.ts"
 import { commandOf } from "../../plugins/cli/chat/slash.ts"
-import { scaffold } from "../../plugins/cli/commands/plugin/scaffold.ts"
 import { globals } from "../../plugins/cli/dispatch.ts"
 import { explain, summary } from "../../plugins/cli/ending.ts"
 import { say } from "../../plugins/cli/facts.ts"
@@ -169,9 +168,10 @@ describe("questions", () => {
   })
 
   it("are answered by a word, and by nothing that only looks like one", () => {
-    expect(["o", " Once ", "y", "d", "no"].map((line) => readReply(ask(), line))).toEqual(["once", "once", "once", "deny", "deny"])
+    expect(["o", " Once ", "y", "d", "no"].map((line) => readReply(ask(), line)?.reply)).toEqual(["once", "once", "once", "deny", "deny"])
     expect(["", "maybe", "yes please", "ok", "a"].map((line) => readReply(ask(), line))).toEqual([undefined, undefined, undefined, undefined, undefined])
-    expect(readReply(ask({ rule: "bash:ls" }), "a")).toBe("always")
+    expect(["a", "e", "constructor"].map((line) => readReply(ask({ rule: "bash:ls" }), line)?.reply)).toEqual(["always", "everywhere", undefined])
+    expect(["no, use pnpm", "d: not here", "deny"].map((line) => readReply(ask(), line))).toEqual([{ reply: "deny", said: "use pnpm" }, { reply: "deny", said: "not here" }, { reply: "deny" }])
     expect(["y", "a", "n", "x"].map(readTrust)).toEqual(["content", "directory", "no", undefined])
   })
 
@@ -284,17 +284,5 @@ describe("commands of the conversation", () => {
     expect(commandOf("  /model a/b ")).toBeTypeOf("function")
     expect(commandOf("/etc/passwd says what?")).toBeUndefined()
     expect(commandOf("what is /help?")).toBeUndefined()
-  })
-})
-
-describe("a scaffold", () => {
-  it("is one file that works, with types beside it, and takes the place of nothing", () => {
-    const { file, types } = scaffold(directory, "my-tool", "tool", "/home/graft", [])
-    expect(readFileSync(file, "utf8")).toContain('name: "my-tool"')
-    expect(JSON.parse(readFileSync(types!, "utf8").replace(/^\/\/.*\n/, ""))).toMatchObject({ compilerOptions: { paths: { graft: ["/home/graft/kernel/index.ts"] } } })
-    expect(() => scaffold(directory, "my-tool", "tool", "/home/graft", [])).toThrow("exists already")
-    mkdirSync(join(directory, "other"))
-    expect(() => scaffold(directory, "other", "hook", "/home/graft", [])).toThrow("exists already")
-    expect(() => scaffold(directory, "../evil", "tool", "/home/graft", [])).toThrow("cannot be a plugin's name")
   })
 })

@@ -2,9 +2,9 @@
 import fc from "fast-check"
 import { parse } from "jsonc-parser"
 import { describe, expect, test } from "vitest"
-import { isDocument, parseDocument } from "../../plugins/config/document.ts"
-import { edit } from "../../plugins/config/edit.ts"
-import { plain, valueAt, withValue, without, type Tree } from "../../plugins/config/tree.ts"
+import { isDocument, parseDocument } from "../../plugins/lib/jsonc.ts"
+import { edit } from "../../plugins/lib/jsonc-edit.ts"
+import { plain, valueAt, withValue, without, type Tree } from "../../plugins/lib/tree.ts"
 
 async function edited(text: string, keys: string[], value: unknown): Promise<string> {
   const parsed = await parseDocument(text)

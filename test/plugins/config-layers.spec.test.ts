@@ -8,7 +8,7 @@ import { fromEnvironment } from "../../plugins/config/environment.ts"
 import { overlay } from "../../plugins/config/hooks.ts"
 import { formatPath, parsePath, spell } from "../../plugins/config/path.ts"
 import { origins, type Sheet } from "../../plugins/config/sheet.ts"
-import { difference, fold, isTree, leaves, valueAt, withValue, type Tree } from "../../plugins/config/tree.ts"
+import { difference, fold, isTree, leaves, valueAt, withValue, type Tree } from "../../plugins/lib/tree.ts"
 
 const LAYERS: Layer[] = ["default", "user", "project", "env", "flag"]
 const stack = (trees: readonly Tree[]): Sheet[] => trees.map((tree, i) => ({ layer: LAYERS[i]!, tree, place: () => ({ file: `/${LAYERS[i]}`, line: i }) }))

@@ -349,7 +349,7 @@ describe("an edit of the server itself", () => {
     peer.say({ id: 2, call: { service: "echo", method: "forever" } })
     await peer.answer(1)
     await peer.line((line) => line.id === 2)
-    const file = join(plugins, "server", "calls.ts")
+    const file = join(plugins, "server", "socket", "calls.ts")
     writeFileSync(file, readFileSync(file, "utf8").replace("secrets stay in the process", "said by the new code"))
     await kernel.reconcile([file])
     await peer.line((line) => line.event === "plugin.reloaded" && line.payload.plugin === "server")

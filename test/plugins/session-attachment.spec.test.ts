@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { readMedia } from "../../plugins/session/input/media.ts"
+import { readMedia } from "../../plugins/lib/media.ts"
 import { openLife, type Life } from "../fixtures/life.ts"
 
 const PNG = Buffer.from("89504e470d0a1a0a0000000d", "hex")

@@ -1,5 +1,5 @@
 /** bash always comes back, and leaves no process: whatever its children hold, however they hide, however much they write. */
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { definePlugin } from "graft"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
@@ -36,6 +36,39 @@ describe("a command", () => {
     expect((await bash("pwd")).output).toBe(project.directory)
     expect((await bash("pwd", {}, { directory: project.outside })).output).toBe(project.outside)
     expect(await bash("pwd", {}, { directory: "/nowhere" })).toMatchObject({ outcome: "error", output: expect.stringContaining("could not be started in /nowhere") })
+  })
+
+  test("starts where the one before it ended, each session by itself, and over a restart", async () => {
+    mkdirSync(join(project.directory, "src/deep"), { recursive: true })
+    const there = { session: "walks" }
+    expect(await bash("cd src", {}, there)).toMatchObject({ outcome: "ok", output: "(the working directory is now src)", metadata: { directory: join(project.directory, "src") } })
+    expect(await bash("pwd && cd deep; exit 3", {}, there)).toMatchObject({ output: `${join(project.directory, "src")}\n(exit code 3)\n(the working directory is now src/deep)` })
+    expect((await bash("pwd", {}, { session: "stays" })).output).toBe(project.directory)
+    await using again = await openProject({ only: ["tool", "permission", "tool-bash"], allow: ["bash"], data: project.data, directory: project.directory })
+    expect((await again.call("bash", { command: "pwd" }, there)).output).toBe(join(project.directory, "src/deep"))
+    // A subshell, a job and a line that cannot be parsed move nothing.
+    expect((await bash("(cd /); cd / &", {}, there)).output).not.toContain("working directory")
+    expect((await bash("cd / (", {}, there)).outcome).toBe("error")
+    rmSync(join(project.directory, "src"), { recursive: true })
+    expect((await bash("pwd", {}, there)).output).toBe(project.directory)
+    expect((await bash("cd /; cd -", {}, there)).output).not.toContain("working directory")
+  })
+
+  test("that changes directory is judged from there, also when another call moves meanwhile", async () => {
+    const there = { session: "judged" }
+    mkdirSync(join(project.directory, "out"), { recursive: true })
+    await bash("cd out", {}, there)
+    project.rules.flag = { allow: ["bash:echo *", "bash:cd *", "write:out/*"] }
+    expect((await bash("echo a > file", {}, there)).outcome).toBe("ok")
+    expect((await bash("echo a > file", {}, { session: "other" })).outcome).toBe("blocked")
+    project.rules.flag = { allow: ["bash"] }
+    await Promise.all([bash("sleep 0.1; cd ..", {}, there), bash("sleep 0.2; pwd > where", {}, there)])
+    expect(readFileSync(join(project.directory, "out/where"), "utf8").trim()).toBe(join(project.directory, "out"))
+  })
+
+  test("keeps its own descriptors: what tells where it ended is not among those that scripts use", async () => {
+    expect((await bash("exec 3>three 9>nine; echo x >&3; cd /; cat three", {}, { session: "fds" })).output).toContain("three")
+    expect(readFileSync(join(project.directory, "three"), "utf8")).toBe("x\n")
   })
 
   test("has no stdin, no terminal and no editor; prompts fail instead of waiting", async () => {
@@ -118,10 +151,23 @@ describe("coming back", () => {
     expect(Buffer.byteLength(settlement.output)).toBeLessThan(52_000)
   })
 
-  test("a few hundred children are gone as well", async () => {
-    const [settlement, took] = await timed(bash("for i in $(seq 200); do sleep 65 & done; echo started"))
+  test("five hundred children are gone as well", async () => {
+    const [settlement, took] = await timed(bash("for i in $(seq 500); do sleep 65 & done; echo started"))
     expect(settlement.output).toContain("started")
-    expect(took).toBeLessThan(4_000)
+    expect(took).toBeLessThan(8_000)
+  })
+
+  test("a gigabyte of output is stopped long before its end", async () => {
+    const [settlement, took] = await timed(bash("head -c 1000000000 /dev/zero | tr '\\0' x; echo never"))
+    expect(settlement).toMatchObject({ outcome: "error", output: expect.stringMatching(/\(stopped: it wrote more than \d+ bytes/) })
+    expect(settlement.output).not.toContain("never")
+    expect(settlement.bytes).toBeLessThan(4 * 1024 * 1024)
+    expect(took).toBeLessThan(8_000)
+  })
+
+  // An editor may wait for a screen that is not there: then the deadline ends it.
+  test.each(["cat", "read -r x", "git init -q . && git commit --allow-empty", "git rebase -i HEAD", "vi file", "less file", "python3 -i"])("what waits for a person comes back: %s", async (command) => {
+    expect((await timed(bash(command, { timeout: 1 })))[1]).toBeLessThan(4_000)
   })
 })
 

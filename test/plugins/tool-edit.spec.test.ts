@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { apply, findPlaces, MOST_PLACES, nearestText } from "../../plugins/tool-edit/match.ts"
+import { nearestText } from "../../plugins/lib/nearest.ts"
+import { apply, findPlaces, MOST_PLACES } from "../../plugins/tool-edit/match.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 describe("the matcher", () => {

@@ -8,7 +8,7 @@ import { openProject, type Project } from "../fixtures/project.ts"
 let project: Project
 let set: ToolSet
 beforeAll(async () => {
-  project = await openProject({ only: ["tool", "permission", "tool-read", "tool-write", "tool-edit"], allow: ["write", "edit"] })
+  project = await openProject({ only: ["tool", "permission", "tool-read", "tool-write", "tool-edit", "tool-patch"], allow: ["write", "edit"] })
   set = await project.graft.tool.advertise()
 })
 afterAll(async () => {
@@ -29,6 +29,7 @@ async function planOf(name: string, input: object): Promise<{ plan: unknown; bef
 test.each<[what: string, name: string, input: object, file: string, content: string | undefined]>([
   ["a new file", "write", { path: "new.txt", content: "new\n" }, "new.txt", undefined],
   ["an empty file that is filled", "write", { path: "old.txt", content: "new\n" }, "old.txt", ""],
+  ["several files that change together", "patch", { patch: "*** Begin Patch\n*** Update File: both.txt\n-one\n+two\n*** Add File: more.txt\n+more\n*** End Patch" }, "both.txt", "one\n"],
   ["a piece that is replaced", "edit", { path: "piece.txt", oldText: "one", newText: "two one" }, "piece.txt", "one\n"],
 ])("%s", async (_, name, input, file, content) => {
   if (content !== undefined) writeFileSync(at(file), content)
@@ -39,7 +40,7 @@ test.each<[what: string, name: string, input: object, file: string, content: str
 })
 
 test("without a plan, with another one, or without the tool, nobody knows", async () => {
-  for (const plan of [undefined, null, "x", { before: 1 }]) for (const [name, input] of [["write", { path: "x", content: "x" }], ["edit", { path: "x", oldText: "a", newText: "b" }]] as const) expect(await probe(name, input, plan)).toBe("unknown")
+  for (const plan of [undefined, null, "x", { before: 1 }]) for (const [name, input] of [["write", { path: "x", content: "x" }], ["edit", { path: "x", oldText: "a", newText: "b" }], ["patch", { patch: "x" }]] as const) expect(await probe(name, input, plan)).toBe("unknown")
   expect(await probe("read", { path: "x" }, { before: "x", after: "y" })).toBe("unknown")
   expect(await probe("gone", {}, {})).toBe("unknown")
 })

@@ -10,7 +10,7 @@ let project: Project
 let server: VendorServer
 let secret: string | undefined
 const changed = async (event: string, payload: unknown) => {
-  project.kernel.graft.emit(event as "auth.removed", payload as { provider: string })
+  project.kernel.graft.emit(event as "auth.removed", payload as { provider: string; account: string })
   await new Promise((resolve) => setImmediate(resolve))
   await project.kernel.settled()
 }

@@ -9,7 +9,7 @@ import type { Terminal, Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { setFlags } from "../flags.ts"
 import { loadHistory } from "../history.ts"
-import { comeUp, demoNotice, notices } from "../notices.ts"
+import { cautions, comeUp, demoNotice, notices } from "../notices.ts"
 import type { Screen, Talk } from "../screen.ts"
 import { pickSession } from "../resume.ts"
 import { titleOf, wantedAgent, wantedSession } from "../session.ts"
@@ -27,6 +27,7 @@ const OPTIONS = {
   session: { type: "string", short: "s", value: "id", about: "go on with this session" },
   resume: { type: "boolean", about: "choose one of the recent sessions" },
   allow: { type: "string", multiple: true, value: "rule", about: "allow an action beforehand (repeatable)" },
+  "allow-everything": { type: "boolean", about: "ask about nothing: any command, any file, only where all of it may be lost" },
   deny: { type: "string", multiple: true, value: "rule", about: "deny one (repeatable)" },
   trust: { type: "boolean", about: "run the plugins of this project, this time" },
   offline: { type: "boolean", about: "no connection but to the chosen provider" },
@@ -89,7 +90,7 @@ async function greet({ graft, project, location, directory, interactive }: Place
   const model = await project.model.resolve(old?.model ?? flags.model ?? agent?.model).catch(messageOf)
   conversation.line(`graft ${graft.kernel.version} · ${typeof model === "string" ? "no model" : model.ref}${agent ? ` · ${agent.name}` : ""} · ${directory.replace(homedir(), "~")} · /help`, "bold")
   const about = typeof model === "string" ? [model] : demoNotice(model, flags.model)
-  for (const notice of [...about, ...(await notices(graft, location, interactive))]) conversation.line(notice, "yellow")
+  for (const notice of [...about, ...(await notices(graft, location, interactive)), ...(await cautions(project))]) conversation.line(notice, "yellow")
   // What dead processes left in this project is taken up where a person can see it.
   if (interactive) void project.runner.discover().then((found) => {
     const left = found.filter((id) => id !== old?.id)

@@ -337,10 +337,11 @@ export class Conversation implements Hearer {
   async #answer(question: Question, text: string): Promise<void> {
     if (!this.#questions.has(question.id)) return this.line("that has been answered already", "dim")
     if (question.kind === "permission") {
-      const reply = readReply(question, text)
-      if (!reply) return this.line(`please answer ${question.ask.rule ? "o, a or d" : "o or d"}`, "yellow")
-      await this.place.project.permission.reply(question.id, reply)
-      this.line(reply === "deny" ? "denied" : reply === "once" ? "allowed once" : `always allowed: ${question.ask.rule!}`, reply === "deny" ? "red" : "green")
+      const answer = readReply(question, text)
+      if (!answer) return this.line(`please answer ${question.ask.rule ? "o, a, e or d" : "o or d"}`, "yellow")
+      const { reply, said } = answer
+      await this.place.project.permission.reply(question.id, reply, said)
+      this.line(reply === "deny" ? "denied" : reply === "once" ? "allowed once" : `always allowed${reply === "everywhere" ? " everywhere" : " here"}: ${question.ask.rule!}`, reply === "deny" ? "red" : "green")
     } else if (question.kind === "question") {
       const answer = readAnswer(question.ask, text)
       if (!answer) return this.line(`please answer with ${question.ask.several ? "numbers" : "a number"} from 1 to ${question.ask.choices?.length ?? 1}, or in your own words; - leaves it open`, "yellow")

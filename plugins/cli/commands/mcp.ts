@@ -5,24 +5,30 @@ import { choose, parse, UsageError, usageOf, type Options } from "../arguments.t
 import type { Style, Terminal, Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
 import { Remote } from "../remote.ts"
+import { login } from "./auth-login.ts"
 import { ago, harmless, oneLine, table } from "../table.ts"
 
-const OPTIONS = { json: { type: "boolean", about: "list: one JSON object a line" } } as const satisfies Options
+const OPTIONS = {
+  json: { type: "boolean", about: "list: one JSON object a line" },
+  "no-browser": { type: "boolean", about: "login: open none; the address is printed, and what it ends at is pasted" },
+} as const satisfies Options
 const NOTES = `verbs:
   list             the servers, and how they are
   logs <name>      what one wrote to stderr, and what became of it
   restart <name>   ends one, and starts it anew
+  login <name>     logs in to one at an address, in a browser; graft auth logout ends that
 
 Servers are configured under "mcp", or stand in .mcp.json of a project that is trusted: see graft docs mcp.`
 const STYLES: Record<McpServer["state"], Style> = { ready: "green", connecting: "yellow", failed: "red", disabled: "dim" }
 
 export const mcp = (graft: Graft): Work => ({
-  usage: usageOf("graft mcp list|logs|restart [name] [options]", OPTIONS, NOTES),
+  usage: usageOf("graft mcp list|logs|restart|login [name] [options]", OPTIONS, NOTES),
   async run(argv, terminal) {
     const { values, positionals: [word = "list", name] } = parse(argv, OPTIONS)
-    const verb = choose(word, ["list", "logs", "restart"], "verb")
+    const verb = choose(word, ["list", "logs", "restart", "login"], "verb")
     if (verb !== "list" && name === undefined) throw new UsageError(`say which server: graft mcp ${verb} <name> (graft mcp list shows them)`)
     const location = locationOf(terminal.directory)
+    if (verb === "login") return await logIn(graft, location, name!, values["no-browser"] ?? false, terminal)
     const instance = (await graft.server.instances()).find((each) => each.pid !== process.pid && each.location === location)
     if (instance) {
       using remote = new Remote(instance)
@@ -39,7 +45,15 @@ export const mcp = (graft: Graft): Work => ({
   },
 })
 
-async function answer(mcp: Mcp, verb: "list" | "logs" | "restart", name: string | undefined, json: boolean, terminal: Terminal): Promise<number> {
+/** Here, whoever else runs: an instance hears of the login, and connects. */
+async function logIn(graft: Graft, location: string, name: string, without: boolean, terminal: Terminal): Promise<number> {
+  using project = await graft.at(location)
+  await project.mcp.list({ settled: true })
+  const { provider } = await project.mcp.login(name)
+  return await login(project, terminal, provider, { method: "browser", "no-browser": without })
+}
+
+async function answer(mcp: Pick<Mcp, "list" | "logs" | "restart">, verb: "list" | "logs" | "restart", name: string | undefined, json: boolean, terminal: Terminal): Promise<number> {
   switch (verb) {
     case "list": return list(await mcp.list(), json, terminal)
     case "logs": return terminal.out((await mcp.logs(name!)).map((line) => `${terminal.interactive ? harmless(line) : line}\n`).join("")), EXIT.done

@@ -1,6 +1,7 @@
 /** `graft models test`: one small request with one tool, and everything that can be learnt from how it is answered. */
 import type { LanguageModelV4StreamPart } from "@ai-sdk/provider"
-import type { Graft } from "graft"
+import { messageOf, type Graft } from "graft"
+import { blockOf } from "../../lib/provider-settings.ts"
 import { usageOf } from "../../lib/usage.ts"
 import type { LlmFailure } from "../../llm/contract.ts"
 import type { Model } from "../../model/contract.ts"
@@ -13,7 +14,7 @@ const PROMPT = "Call the tool report once, with the word pong. If you cannot, an
 /** Room to think, where a model does. */
 const ROOM = 2_000
 
-interface Learnt { ref: string; api: string; provider: string; ok: boolean; first?: number; total: number; text: string; reasoning: number; calls: { name: string; input: string }[]; parts: Record<string, number>; finish?: string; usage?: ReturnType<typeof usageOf>; answered?: string; failure?: Omit<LlmFailure, "body"> & { body?: string } }
+interface Learnt { ref: string; api: string; provider: string; ok: boolean; first?: number; total: number; text: string; reasoning: number; calls: { name: string; input: string }[]; parts: Record<string, number>; finish?: string; usage?: ReturnType<typeof usageOf>; answered?: string; /** What was shown at the door, without its secret. */ credential?: string; failure?: Omit<LlmFailure, "body"> & { body?: string } }
 
 export async function testModel(project: Graft, terminal: Terminal, wanted: string, json: boolean): Promise<number> {
   const model = await project.model.resolve(wanted)
@@ -43,14 +44,30 @@ async function ask(project: Graft, model: Model, signal: AbortSignal): Promise<L
     const { code, message, class: kind, retryable, retryAfter, status, url, limit, provider, body } = error as LlmFailure
     learnt.failure = { code, class: kind, message, retryable, provider, ...(retryAfter !== undefined && { retryAfter }), ...(status !== undefined && { status }), ...(url && { url }), ...(limit !== undefined && { limit }), ...(body && { body }) }
   }
-  return { ...learnt, total: since() }
+  const total = since()
+  const credential = await credentialOf(project, model.provider)
+  return { ...learnt, total, ...(credential !== undefined && { credential }) }
 }
 
-function tell({ ref, name, limits, cost, variants }: Model, { api, provider, ok, first, total, text, reasoning, calls, finish, usage, answered, failure }: Learnt): string[][] {
+/** Looked at afterwards, because a token may have been renewed for the request. */
+async function credentialOf(project: Graft, provider: string): Promise<string | undefined> {
+  if (typeof blockOf(await project.config.get("providers", project.location), provider).key === "string") return `the key in the config (providers.${provider}.key)`
+  try {
+    const info = await project.auth.peek(provider)
+    if (!info) return undefined
+    const { kind, account, hint, source, name, expires } = info
+    return `${source === "env" ? "a key" : `${kind === "oauth" ? "a login" : `a ${kind}`} (${account})`}${hint && `, …${hint}`}, from ${source === "env" ? name : source === "keychain" ? "the keychain" : name}${expires === undefined ? "" : `, good until ${new Date(expires).toISOString()}`}`
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function tell({ ref, name, limits, cost, variants }: Model, { api, provider, ok, first, total, text, reasoning, calls, finish, usage, answered, credential, failure }: Learnt): string[][] {
   const call = calls[0]
   const known: [string, string | undefined][] = [
     ["model", `${ref} (${name}${api === ref.slice(provider.length + 1) ? "" : `, asked for as ${api}`}${answered && answered !== api ? `, answered by ${harmless(answered)}` : ""})`],
     ["result", ok ? `answered in ${duration(total)}${first === undefined ? "" : `, the first part after ${duration(first)}`}` : `${failure!.code} (${failure!.class ?? "unknown"}): ${harmless(failure!.message)}`],
+    ["credential", credential && harmless(credential)],
     ["said", text.trim() ? oneLine(text, 200) : undefined],
     ["tools", ok ? (call ? `called ${harmless(call.name)} with ${harmless(call.input)}${call.name === TOOL.name && isPong(call.input) ? "" : ", which is not what was asked for"}${calls.length > 1 ? `, and ${calls.length - 1} more` : ""}` : "no call came") : undefined],
     ["reasoning", ok ? (reasoning ? `${reasoning} characters of it are shown` : usage?.reasoning ? "counted, and not shown" : "none") : undefined],

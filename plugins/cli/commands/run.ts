@@ -8,13 +8,14 @@ import { EXIT } from "../dispatch.ts"
 import { explain, summary } from "../ending.ts"
 import { orMoved } from "../moved.ts"
 import { setFlags } from "../flags.ts"
-import { comeUp, demoNotice, notices, sayWarning } from "../notices.ts"
+import { cautions, comeUp, demoNotice, notices, sayWarning } from "../notices.ts"
 import { put, type Errand, type Screen } from "../screen.ts"
 import { attachable, mentioned } from "../mentions.ts"
 import { titleOf, wantedAgent, wantedSession } from "../session.ts"
 import { readPrompt } from "../stdin.ts"
 import { Tail } from "../tail.ts"
 import { endLine, newView, show, showDelta } from "../view.ts"
+import type { Workplace } from "../workplace.ts"
 
 /** Milliseconds that an interrupted session gets to write down where it stands. */
 const GRACE = 5_000
@@ -28,9 +29,11 @@ const OPTIONS = {
   format: { type: "string", short: "f", value: "text|jsonl", about: "text (default), or one event a line" },
   quiet: { type: "boolean", short: "q", about: "nothing but the answer" },
   allow: { type: "string", multiple: true, value: "rule", about: "allow an action, e.g. --allow edit --allow 'bash:npm *' (repeatable)" },
+  "allow-everything": { type: "boolean", about: "ask about nothing: any command, any file, only where all of it may be lost" },
   deny: { type: "string", multiple: true, value: "rule", about: "deny one (repeatable)" },
   trust: { type: "boolean", about: "run the plugins of this project, this time" },
   offline: { type: "boolean", about: "no connection but to the chosen provider" },
+  attach: { type: "boolean", about: "have the instance that serves this home do it (graft serve)" },
 } as const satisfies Options
 
 const NOTES = `
@@ -58,8 +61,9 @@ export const run = (graft: Graft, screen: Screen): Work => ({
       return exit
     }
     try {
-      const errand = (screen.errand ??= await begin(graft, values, positionals, terminal, quiet, screen))
-      const ended = await finish(graft, errand, terminal, screen, hear)
+      using there = values.attach ? await (await import("./attached.ts")).attached(graft, values) : undefined
+      const errand = (screen.errand ??= there ? await there.begin(values, await promptOf(positionals, values, terminal), terminal, quiet, screen) : await begin(graft, values, positionals, terminal, quiet, screen))
+      const ended = await finish(there ?? graft, errand, terminal, screen, hear)
       const milliseconds = Date.now() - errand.started
       if (!quiet) terminal.err(terminal.paint("dim", `${summary(ended, milliseconds)}\n`))
       const exit = terminal.signal.aborted ? EXIT.interrupted : exitOf(ended)
@@ -92,6 +96,7 @@ async function begin(graft: Graft, flags: Flags, positionals: readonly string[],
   const unreadable = demo.length > 0 ? (await graft.config.warnings(location)).find(({ path }) => path === "") : undefined
   if (unreadable) throw new Error(`${sayWarning(unreadable)}. The demo does not answer in place of the model that may stand there; mend the file, or say --model demo/demo`)
   if (!quiet) for (const notice of [...demo, ...(await notices(graft, location))]) terminal.err(terminal.paint("yellow", `${notice}\n`))
+  const warned = quiet ? [] : cautions(project)
   if (old && !quiet) terminal.err(terminal.paint("dim", `going on with ${old.id}: ${titleOf(old)}${old.directory === terminal.directory ? "" : `, in ${old.directory}`}\n`))
   const session = old ?? (await graft.session.create({ directory: terminal.directory, ...(flags.model && { model: flags.model }), ...(flags.agent && { agent: flags.agent }) }))
   const after = old ? ((await graft.eventlog.head(session.id))?.seq ?? 0) : 0
@@ -102,6 +107,8 @@ async function begin(graft: Graft, flags: Flags, positionals: readonly string[],
   const files = [...(flags.file ?? []), ...mentioned(prompt ?? "", terminal.directory)].map((source) => attachable(source, terminal.directory))
   if (prompt === undefined && files.length === 0) await graft.session.run(session.id)
   else await graft.session.prompt({ session: session.id, text: prompt ?? "", ...(files.length > 0 && { files: [...new Set(files)] }) })
+  // Nothing waits for them, and none comes too late: the first reply is still on its way.
+  for (const caution of await warned) terminal.err(terminal.paint("yellow", `${caution}\n`))
   return { session: session.id, after, started, model: session.model ?? "" }
 }
 
@@ -119,7 +126,7 @@ async function promptOf(positionals: readonly string[], flags: Flags, terminal: 
 }
 
 /** Shows what happens until nothing of this session runs any more. */
-async function finish(graft: Graft, errand: Errand, terminal: Terminal, screen: Screen, hear: ((event: StoredEvent) => void) | undefined): Promise<Ended> {
+async function finish(graft: Workplace, errand: Errand, terminal: Terminal, screen: Screen, hear: ((event: StoredEvent) => void) | undefined): Promise<Ended> {
   const view = screen.view!
   const tail = new Tail(graft, errand.session, errand.after, (event) => {
     errand.after = event.seq

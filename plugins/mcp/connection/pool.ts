@@ -4,9 +4,9 @@
  */
 import { openLeash, type Leash } from "../../lib/leash.ts"
 import type { Link } from "./link.ts"
-import { Log } from "./log.ts"
+import { ServerLog } from "../../lib/serverlog.ts"
 
-export interface Pool { links: Map<string, Link>; logs: Map<string, Log>; leash: Leash }
+export interface Pool { links: Map<string, Link>; logs: Map<string, ServerLog>; leash: Leash }
 
 /** Of what is in it: another shape is another pool. */
 export const SHAPE = "connections 1"
@@ -18,8 +18,8 @@ export async function closePool({ links, leash }: Pool): Promise<void> {
   leash.close()
 }
 
-export function logIn({ logs }: Pool, name: string): Log {
-  const log = logs.get(name) ?? new Log()
+export function logIn({ logs }: Pool, name: string): ServerLog {
+  const log = logs.get(name) ?? new ServerLog()
   logs.set(name, log)
   return log
 }

@@ -1,29 +1,16 @@
-/**
- * A server as a process: JSON-RPC, one message a line, over its stdin and stdout; stderr is its log. It has a group of its
- * own, starts only when somebody watches over it, and is gone with all its children when the connection ends, however.
- */
-import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process"
-import { randomUUID } from "node:crypto"
-import { statSync } from "node:fs"
+/** A server as a process: JSON-RPC, one message a line, over its stdin and stdout; stderr is its log. */
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client"
 import { messageOf } from "graft"
+import { Companion } from "../../lib/companion.ts"
+import { inherited } from "../../lib/inherited.ts"
 import type { Leash } from "../../lib/leash.ts"
 import { LineReader } from "../../lib/lines.ts"
-import { endFamily, familyOf, MARK, marked, type Family } from "../../lib/processes.ts"
-import type { Log } from "./log.ts"
+import type { ServerLog } from "../../lib/serverlog.ts"
 
 /** Bytes of one message. */
 export const MOST_MESSAGE = 32 * 1024 * 1024
-/** Milliseconds for what was written last to arrive; for a server to end by itself once its stdin is closed; and between TERM and KILL. */
-const DRAIN = 150
-const LEAVE = 300
-const GRACE = 500
-
-/** It is told to go on stdin, whose next line is the first message; a pipe that closes before is no word to go. */
-const GO = 'read -r go || exit; exec "$@"'
-
-/** What a server inherits. Keys and tokens are not among it: those that it needs are named in its `env`. */
-const INHERITED = /^(PATH|HOME|USER|LOGNAME|SHELL|TERM|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|DISPLAY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|(https?|no|all)_proxy)$/i
+/** Milliseconds that the reason of a broken pipe may take to come. */
+const REASON = 300
 
 export interface Started { command: string; args: readonly string[]; env: Readonly<Record<string, string>>; directory: string }
 
@@ -32,17 +19,15 @@ export class StdioTransport implements Transport {
   onerror?: (error: Error) => void
   onmessage?: Transport["onmessage"]
   readonly #what: Started
-  readonly #log: Log
+  readonly #log: ServerLog
   readonly #leash: Leash
   readonly #lost: (why: string) => void
-  #child: ChildProcessWithoutNullStreams | undefined
-  #family: Family | undefined
-  #free = () => {}
+  #companion: Companion | undefined
   readonly #over = Promise.withResolvers<void>()
   #ended: Promise<void> | undefined
 
   /** `lost` is told why, before the connection counts as closed. */
-  constructor(what: Started, log: Log, leash: Leash, lost: (why: string) => void) {
+  constructor(what: Started, log: ServerLog, leash: Leash, lost: (why: string) => void) {
     this.#what = what
     this.#log = log
     this.#leash = leash
@@ -50,27 +35,12 @@ export class StdioTransport implements Transport {
   }
 
   async start(): Promise<void> {
-    const { command, args, env, directory } = this.#what
-    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`its directory ${directory} is not there`)
-    const mark = randomUUID()
-    const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => name === MARK || INHERITED.test(name)))
-    const child = spawn("/bin/sh", ["-c", GO, "graft", command, ...args], { cwd: directory, env: marked({ ...own, ...env }, mark), detached: true, stdio: "pipe", windowsHide: true })
-    this.#child = child
+    const companion = new Companion({ ...this.#what, env: { ...inherited(), ...this.#what.env } }, this.#leash)
+    this.#companion = companion
     const reader = new LineReader(MOST_MESSAGE)
-    child.stdout.on("data", (chunk: Buffer) => this.#read(reader, chunk))
-    child.stderr.on("data", (chunk: Buffer) => this.#log.add(chunk))
-    // A pipe that breaks is told of by the exit.
-    for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => {})
-    child.once("error", (error) => void this.#end(`it could not be started: ${error.message}`))
-    child.once("exit", (code, signal) => {
-      const closed = new Promise((resolve) => child.once("close", resolve))
-      // What it wrote last is read first; its children may hold its pipes for ever.
-      void Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN))]).then(() => this.#end(`it ended (${signal ?? `exit code ${code}`})${this.#lastWords()}`))
-    })
-    if (child.pid === undefined) return
-    this.#family = familyOf(child.pid, mark)
-    this.#free = this.#leash.hold(child.pid, mark)
-    child.stdin.write("\n")
+    companion.stdout.on("data", (chunk: Buffer) => this.#read(reader, chunk))
+    companion.stderr.on("data", (chunk: Buffer) => this.#log.add(chunk))
+    void companion.gone.then((how) => this.#end(typeof how === "number" ? `it ended (exit code ${how})${this.#lastWords()}` : how.startsWith("SIG") ? `it ended (${how})${this.#lastWords()}` : how))
   }
 
   #lastWords(): string {
@@ -106,11 +76,11 @@ export class StdioTransport implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (!this.#child || this.#ended) return reject(new Error("the server is not running"))
-      this.#child.stdin.write(`${JSON.stringify(message)}\n`, (error) => {
+      if (!this.#companion || this.#ended) return reject(new Error("the server is not running"))
+      this.#companion.stdin.write(`${JSON.stringify(message)}\n`, (error) => {
         if (!error) return resolve()
         // A pipe that broke is no reason; that follows.
-        void Promise.race([this.#over.promise, new Promise((late) => setTimeout(late, 2 * DRAIN))]).then(() => reject(error))
+        void Promise.race([this.#over.promise, new Promise((late) => setTimeout(late, REASON))]).then(() => reject(error))
       })
     })
   }
@@ -123,15 +93,7 @@ export class StdioTransport implements Transport {
       if (why !== undefined) this.#lost(why)
       this.onclose?.()
       this.#over.resolve()
-      const child = this.#child
-      if (!child) return
-      child.stdin.end()
-      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
-        await Promise.race([new Promise((resolve) => child.once("exit", resolve)), new Promise((resolve) => setTimeout(resolve, LEAVE))])
-      }
-      if (this.#family) await endFamily(this.#family, GRACE)
-      this.#free()
-      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy()
+      await this.#companion?.end()
     })())
   }
 }

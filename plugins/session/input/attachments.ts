@@ -6,10 +6,10 @@ import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Graft } from "graft"
 import { ConfineError, locate, openReal } from "../../lib/confine.ts"
+import { readMedia } from "../../lib/media.ts"
 import { readUpTo } from "../../lib/textfile.ts"
 import type { Attachment, Session } from "../contract.ts"
 import { SessionError } from "../errors.ts"
-import { readMedia } from "./media.ts"
 
 /** Of one input, together; and of a text, which a model reads as a whole. */
 const MOST_BYTES = 20 * 1024 * 1024

@@ -1,4 +1,4 @@
-/** `graft plugin reload`, `undo`, `disable` and `enable`: each says what came of it, and fails when it did. */
+/** `graft plugin reload`, `undo`, `pin`, `unpin`, `disable` and `enable`: each says what came of it, and fails when it did. */
 import type { Graft, PluginView } from "graft"
 import { paths } from "../../../lib/paths.ts"
 import { lift } from "../../../lib/quarantine.ts"
@@ -40,6 +40,19 @@ export async function undo({ graft, terminal, id }: Asked): Promise<number> {
   await kernel.undo(id)
   const [after] = await known(kernel, id)
   terminal.out(`${id}: @${before!.gen} → @${after!.gen}, the code before the last change; the file on disk is as it was, and is read again when it changes\n`)
+  return EXIT.done
+}
+
+export const pin = (asked: Asked): Promise<number> => hold(asked, true)
+export const unpin = (asked: Asked): Promise<number> => hold(asked, false)
+
+async function hold({ graft, terminal, id }: Asked, pinned: boolean): Promise<number> {
+  using kernel = await inspection(graft, terminal.directory)
+  if (!kernel.remote) return terminal.err("no instance is running: there is nothing to hold\n"), EXIT.failed
+  await known(kernel, id)
+  await kernel.pin(id, pinned)
+  const [{ gen }] = (await known(kernel, id)) as [PluginView]
+  terminal.out(pinned ? `${id}@${gen} is pinned: what is saved is not run until graft plugin unpin ${id}, or until the instance ends\n` : `${id}@${gen} is not pinned: it is what its file says\n`)
   return EXIT.done
 }
 

@@ -1,4 +1,4 @@
-/** `graft plugin list`, `inspect` and `logs`. */
+/** `graft plugin list`, `inspect`, `journal` and `logs`. */
 import type { JournalEntry, LogEntry, PluginView } from "graft"
 import { near } from "../../../lib/near.ts"
 import { UsageError } from "../../arguments.ts"
@@ -35,15 +35,27 @@ export async function inspect({ graft, terminal, id, values }: Asked): Promise<n
 }
 
 function describe(plugin: PluginView, terminal: Terminal): void {
-  const { gen, status, reason, realm, root, file, hash, services, slots, events, needs, calls, errors, crashes, dropped, handlerMilliseconds, generations, kept, files, pinned } = plugin
+  const { gen, status, reason, realm, root, file, hash, services, slots, events, needs, uses, calls, errors, crashes, dropped, handlerMilliseconds, generations, kept, files, pinned } = plugin
   terminal.out(`${terminal.paint("bold", `${plugin.id}@${gen}`)}  ${status}${pinned ? ", pinned" : ""}${reason ? `: ${reason}` : ""}\n`)
   const rows: [string, string][] = [
     ["file", `${file ?? "none"}${root ? `  (${root})` : ""}`], ["runs", realm === "root" ? "once per process" : `for ${realm}`], ["closure", `${files.length} files, ${hash.slice(0, 12)}`],
-    ["provides", services.join(", ")], ["adds", Object.entries(slots).map(([slot, keys]) => `${slot}: ${keys.join(", ")}`).join("; ")], ["hears", events.join(", ")], ["needs", needs.join(", ")], ["keeps", kept.join(", ")],
+    ["provides", services.join(", ")], ["adds", Object.entries(slots).map(([slot, keys]) => `${slot}: ${keys.join(", ")}`).join("; ")], ["hears", events.join(", ")], ["needs", needs.join(", ")], ["uses", uses.filter((service) => !needs.includes(service)).join(", ")], ["keeps", kept.join(", ")],
     ["calls", `${calls}, ${errors} errors, ${crashes} crashes, ${dropped} events dropped, ${duration(handlerMilliseconds)} in handlers`],
     ["alive", generations.map((each) => `@${each.gen} ${each.state} (${each.leases} leases, ${each.timers} timers, ${each.listeners} listeners, ${each.rows} rows)`).join("; ")],
   ]
   terminal.out(table(rows.filter(([, value]) => value !== "").map(([name, value]) => [`  ${name}`, value])))
+}
+
+export async function journal({ graft, terminal, id, values }: Asked): Promise<number> {
+  using kernel = await inspection(graft, terminal.directory)
+  if (id) await known(kernel, id)
+  const entries = await kernel.journal(id || undefined)
+  if (values.json) for (const entry of entries) terminal.out(`${JSON.stringify(entry)}\n`)
+  else {
+    terminal.err(terminal.paint("dim", `${whereOf(kernel)}\n`))
+    terminal.out(table(entries.map((entry) => [entry.plugin, ...transaction(entry).map((cell) => cell.trim())]), terminal.interactive ? terminal.columns : undefined))
+  }
+  return EXIT.done
 }
 
 const transaction = ({ at, gen, cause, outcome, phase, message, where, times }: JournalEntry): string[] => [

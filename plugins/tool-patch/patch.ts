@@ -1,0 +1,96 @@
+/** `patch`: several files changed as one, or none. */
+import * as v from "valibot"
+import type { Graft } from "graft"
+import { unifiedDiff } from "../lib/diffs.ts"
+import { versionOf } from "../lib/text.ts"
+import { readWholeFile } from "../lib/textfile.ts"
+import type { ToolDefinition } from "../tool/contract.ts"
+import { asksOf, changesOf, diffOf, located, madeOf, type Made } from "./made.ts"
+import { parsePatch } from "./parse.ts"
+
+const input = v.object({ patch: v.pipe(v.string(), v.nonEmpty("a patch"), v.maxLength(1_000_000), v.description("The patch")) })
+type Input = v.InferOutput<typeof input>
+
+/** Versions before and after, as they were when the call began. */
+const Plan = v.object({ files: v.array(v.object({ path: v.string(), before: v.optional(v.string()), after: v.optional(v.string()) })) })
+
+/** How often somebody else may be faster before it is said. */
+const TRIES = 5
+/** Characters of all diffs together. */
+const MOST_DIFF = 100_000
+
+export const makePatch = (graft: Graft): ToolDefinition<typeof input> => ({
+  name: "patch",
+  description: `Changes several text files at once: all of them, or none. The patch is a unified diff, or:
+*** Begin Patch
+*** Add File: path
++each line of the new file
+*** Update File: path
+*** Move to: new path (only to move it)
+@@ a line above, where the place would not be clear
+ line that stays
+-line that goes
++line that comes
+*** Delete File: path
+*** End Patch
+Give three lines around each change: a hunk that fits in several places is refused. Paths are absolute or relative to the working directory.`,
+  input,
+  effects: ["write"],
+  recovery: "probe",
+  async permission({ patch }, { directory }) {
+    return (await Promise.all((await located(parsePatch(patch), directory)).map(asksOf))).flat()
+  },
+  async plan({ patch }: Input, { directory }) {
+    const changes = changesOf(await madeOf(await located(parsePatch(patch), directory)))
+    return { files: changes.map(({ path, bytes, expect }) => ({ path, ...(expect !== undefined && { before: expect }), ...(bytes && { after: versionOf(bytes) }) })) }
+  },
+  async probe(_, { plan }) {
+    const planned = v.safeParse(Plan, plan)
+    if (!planned.success) return "unknown"
+    await graft.file.recovered()
+    const { files } = planned.output
+    const now = await Promise.all(files.map(async ({ path }) => (await readWholeFile(path))?.version))
+    if (files.every(({ after }, n) => now[n] === after)) return "done"
+    return files.every(({ before }, n) => now[n] === before) ? "not-done" : "unknown"
+  },
+  async execute({ patch }, context) {
+    const all = await located(parsePatch(patch), context.directory)
+    for (const one of all) for (const ask of await asksOf(one)) await context.permit(ask)
+    for (let tries = 1; ; tries++) {
+      const made = await madeOf(all)
+      const refusal = await changedSince(graft, context.session, made)
+      if (refusal) return { output: refusal, failed: true }
+      try {
+        await graft.file.change({ session: context.session, files: changesOf(made) })
+        return await told(made)
+      } catch (error) {
+        // Somebody else was faster: it is made anew on what they left.
+        if ((error as { code?: unknown }).code !== "file.changed" || tries === TRIES) throw error
+      }
+    }
+  },
+})
+
+/** What this session has read and somebody else has changed since is shown first. */
+async function changedSince(graft: Graft, session: string, made: readonly Made[]): Promise<string | undefined> {
+  const changes: string[] = []
+  for (const { place, before } of made) {
+    const seen = before && (await graft.file.lastSeen(session, place.real))
+    if (!seen || seen.version === before.version) continue
+    const text = before.decoded?.text
+    await graft.file.saw({ session, path: place.real, version: before.version, ...(text !== undefined && { text }) })
+    changes.push(seen.text === undefined || text === undefined ? `${place.path} (read it again)` : await unifiedDiff(place.path, seen.text, text))
+  }
+  return changes.length === 0 ? undefined : `nothing was changed: somebody else has changed what was read before:\n${changes.join("\n")}\nIf the patch still is right, make it again`
+}
+
+async function told(made: readonly Made[]) {
+  const lines = made.map(({ section, place, to, tier }) => `${{ add: "added", update: to ? "moved" : "changed", delete: "deleted" }[section.kind]} ${place.path}${to ? ` to ${to.path}` : ""}${tier === "exact" ? "" : ` (matched but for ${tier})`}`)
+  const diffs = (await Promise.all(made.map(diffOf))).filter((diff) => diff !== undefined).join("\n")
+  const diff = diffs.length <= MOST_DIFF ? diffs : `${diffs.slice(0, MOST_DIFF)}\n… ${diffs.length - MOST_DIFF} more characters`
+  return {
+    output: lines.join("\n"),
+    title: made.length === 1 ? made[0]!.section.path : `${made.length} files`,
+    metadata: { files: made.map(({ place, to, before, after }) => ({ path: place.real, ...(to && { to: to.real }), ...(before && { before: before.version }), ...(after && { after: after.version }) })), diff },
+  }
+}
