@@ -7,8 +7,11 @@ import type { LogEntry } from "./vocabulary.ts"
 
 export type RootKind = "built-in" | "package" | "user" | "project"
 
-/** A directory whose direct children are plugins. A relative `dir` is looked up in each location that opens; `guarded` asks `plugin.admit` first. */
-export interface Root { dir: string; kind?: RootKind; per?: "process" | "location"; location?: string; guarded?: boolean }
+/** A directory whose direct children are plugins. A relative `dir` is looked up in each location that opens; `guarded` asks `plugin.admit` first; `adapter`: they are written for another host. */
+export interface Root { dir: string; kind?: RootKind; per?: "process" | "location"; location?: string; guarded?: boolean; adapter?: Adapter }
+
+/** Makes a plugin of what a file for another host exports. `modules`: what that host lends, by import specifier; read when it is imported. */
+export interface Adapter { define(exports: Record<string, unknown>, file: string): Definition | Promise<Definition>; modules?: Readonly<Record<string, Record<string, unknown>>> }
 
 export type Status = "live" | "loading" | "waiting" | "failed" | "disabled" | "refused"
 

@@ -340,6 +340,19 @@ export default definePlugin((graft) => {
     await exactly(["mcp"], ["mcp.removed"], () => graft.config.set("mcp", undefined))
   })
 
+  it("packages", async () => {
+    const folder = mkdtempSync(join(base, "package-"))
+    const publish = (version: string) => writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "graft-parcel", version, type: "module", graft: "./index.js" }))
+    writeFileSync(join(folder, "index.js"), "export default { setup() {} }")
+    publish("1.0.0")
+    await exactly(["package"], ["package.added"], () => graft.package.add(folder))
+    publish("1.1.0")
+    await exactly(["package"], ["package.updated"], () => graft.package.update("graft-parcel"))
+    await exactly(["package"], ["package.removed"], () => graft.package.remove("graft-parcel"))
+    await exactly(["package"], ["package.failed"], () => graft.config.set("packages", [join(base, "nowhere")]))
+    await graft.config.set("packages", undefined)
+  })
+
   it("formatters, and language servers", async () => {
     await graft.formatter.list()
     const formatter = { command: ["cat"], extensions: [".loop"] }
@@ -474,7 +487,7 @@ describe("in the whole run", () => {
     expect(wrong).toEqual([])
     const astray = told.filter(({ event, by, location, payload }) => by === "kernel@0" && nounOf(event) !== "location" && (payload as { realm: string }).realm !== (location ?? "root"))
     expect(astray).toEqual([])
-    expect(facts.length).toBe(123)
+    expect(facts.length).toBe(127)
   })
 
   it("each noun's facts were counted by somebody", () => {

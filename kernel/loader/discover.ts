@@ -20,7 +20,7 @@ export function discover(roots: readonly Root[], locations: readonly string[]): 
         if (seen.has(entry)) continue
         seen.add(entry)
         const list = found.get(id) ?? []
-        list.push({ id, entry, kind, rank: RANKS[kind], root: dir, guarded: root.guarded === true, ...(location === undefined ? {} : { location }), ...(root.per ? { per: root.per } : {}) })
+        list.push({ id, entry, kind, rank: RANKS[kind], root: dir, guarded: root.guarded === true, ...(location === undefined ? {} : { location }), ...(root.per && { per: root.per }), ...(root.adapter && { adapter: root.adapter }) })
         found.set(id, list)
       }
     }

@@ -35,14 +35,15 @@ export class Evaluation {
         throw new KernelError("NotLive", `graft.${name} was used while the module was still being evaluated; use it from setup on`)
       },
     })
-    this.#graph = new ModuleGraph({ entry: this.entry, workshop, bundled: candidate.kind === "built-in", face: { graft, definePlugin, locationOf, ...errors }, admitted, kept: kept?.sources })
+    this.#graph = new ModuleGraph({ entry: this.entry, workshop, bundled: candidate.kind === "built-in", face: { graft, definePlugin, locationOf, ...errors }, admitted, kept: kept?.sources, lent: candidate.adapter?.modules })
   }
 
   evaluate(): Promise<void> { return (this.#ended ??= this.#evaluate()) }
 
   async #evaluate(): Promise<void> {
-    const { definition } = this.#candidate
-    this.definition = definitionOf(definition ? { default: definition } : await this.#graph.evaluate(), this.entry)
+    const { definition, adapter } = this.#candidate
+    const exports = definition ? { default: definition } : await this.#graph.evaluate()
+    this.definition = definitionOf(adapter ? { default: await adapter.define(exports, this.entry) } : exports, this.entry)
     for (const asset of this.definition.assets ?? []) this.#graph.asset(asset)
     if (!definition) this.hash = this.#kept?.hash ?? sha256(JSON.stringify([[...this.files].sort(), [...this.#graph.packages].sort()])).slice(0, 16)
   }

@@ -51,6 +51,8 @@ export interface Origin {
   admitted?: Admitted
   /** The sources of an earlier closure, to be evaluated instead of what is on disk now. */
   kept?: ReadonlyMap<string, string>
+  /** What another host lends to files that are written for it, by specifier. */
+  lent?: Readonly<Record<string, Exports>>
 }
 
 export class ModuleGraph {
@@ -197,7 +199,7 @@ export class ModuleGraph {
   }
 
   /** The kernel's face; what else stands under its name, such as a plugin's contract, is types alone. */
-  #virtual(id: string): Exports { return id === "graft" ? this.#from.face : {} }
+  #virtual(id: string): Exports { return id === "graft" ? this.#from.face : (this.#from.lent?.[id] ?? {}) }
 
   /** A lazy import belongs to the closure from the start, without being evaluated. */
   async #trace(specifier: string, importer: string, seen = new Set<string>()): Promise<void> {
@@ -233,7 +235,7 @@ export class ModuleGraph {
   }
 
   #resolve(specifier: string, importer: string): Resolved | undefined {
-    if (specifier === "graft" || specifier.startsWith("graft/")) return { kind: "virtual", id: specifier }
+    if (specifier === "graft" || specifier.startsWith("graft/") || (this.#from.lent && Object.hasOwn(this.#from.lent, specifier))) return { kind: "virtual", id: specifier }
     if (isBuiltin(specifier)) return { kind: "native", id: specifier }
     const direct = specifier.startsWith("./") || specifier.startsWith("../") ? join(dirname(importer), specifier) : undefined
     if (direct && (this.#from.kept?.has(direct) || (extname(direct) && existsSync(direct)))) return this.#classify(direct)

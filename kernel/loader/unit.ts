@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from "node:util"
 import type { Definition } from "../instance.ts"
-import type { JournalEntry, RootKind, Status } from "../control.ts"
+import type { Adapter, JournalEntry, RootKind, Status } from "../control.ts"
 import type { Kernel } from "../kernel.ts"
 import type { Realm } from "../registry/realm.ts"
 import { once } from "../registry/once.ts"
@@ -20,7 +20,7 @@ import { StateHolder } from "./state.ts"
 import { Transaction } from "./transaction.ts"
 
 /** One place where a plugin of this id was found; `kept`: an earlier closure of it that stands for what is on disk. */
-export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never>; kept?: Good }
+export interface Candidate { id: string; entry: string; kind: RootKind | "host"; rank: number; root: string; guarded: boolean; location?: string; per?: "process" | "location"; definition?: Definition<never, never>; adapter?: Adapter; kept?: Good }
 /** What it takes to evaluate a closure again; never the evaluation itself, which would hold its generation in memory. */
 export interface Good { hash: string; sources: ReadonlyMap<string, string> }
 /** Why a candidate failed, and what may cure it: other bytes, other options, a service that comes, a rival that goes. */

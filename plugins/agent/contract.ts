@@ -5,6 +5,7 @@ export interface Agent { name: string; description: string; /** Follows the hous
 
 /** Errors: `agent.unknown`. */
 export interface Agents {
+  /** Those that somebody may choose; `get` knows the house's own as well (title, compaction). */
   list(): Promise<Agent[]>
   get(name: string): Promise<Agent>
 }

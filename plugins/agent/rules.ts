@@ -6,6 +6,8 @@ import type { Session } from "../session/contract.ts"
 import { mayUse } from "./agent.ts"
 import type { Agent } from "./contract.ts"
 
+/** Those that do the house's own work: nobody chooses them. */
+export const HOUSE: readonly string[] = ["title", "compaction"]
 /** Sessions above a session that are looked at; there are never so many. */
 const DEEPEST = 16
 
@@ -27,8 +29,9 @@ export class Rules {
     const agents = await this.#list()
     const agent = agents.find((each) => each.name === name)
     if (agent) return agent
-    const [best] = near(name, agents.map((each) => each.name))
-    throw new AgentError(`there is no agent "${name}"${best ? `; did you mean "${best}"?` : `; there are ${agents.map((each) => each.name).join(", ")}`}`)
+    const names = agents.flatMap((each) => (HOUSE.includes(each.name) ? [] : each.name))
+    const [best] = near(name, names)
+    throw new AgentError(`there is no agent "${name}"${best ? `; did you mean "${best}"?` : `; there are ${names.join(", ")}`}`)
   }
 
   /** Its words follow the house's prompt, and what it may not use is not offered. */

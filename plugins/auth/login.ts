@@ -71,15 +71,7 @@ async function methodOf(provider: string, wanted: LoginOptions["method"], method
 
 async function* byDevice({ graft, method, found, options, signal, time }: Under): AsyncGenerator<LoginStep, OAuthEntry> {
   const { beginDevice } = await import("./oauth/device.ts")
-  const wait = (milliseconds: number) => new Promise<void>((resolve) => {
-    const done = () => {
-      cancel()
-      signal.removeEventListener("abort", done)
-      resolve()
-    }
-    const cancel = graft.timeout(milliseconds, done)
-    signal.addEventListener("abort", done)
-  })
+  const wait = (milliseconds: number) => pause(graft, milliseconds, signal)
   const { url, code, complete, expires, finish } = await beginDevice(method, found, wait, time.now, options.scopes, signal)
   yield { kind: "code", login: randomUUID(), url, code, ...(complete && { complete }), expires }
   return finish()
@@ -92,7 +84,12 @@ async function* byBrowser(under: Under): AsyncGenerator<LoginStep, OAuthEntry> {
   const [login, state, over] = [randomUUID(), randomUUID(), new AbortController()]
   const { port = 0, path = PATH } = method.redirect ?? {}
   const { promise: pasted, resolve, reject } = Promise.withResolvers<string>()
-  const stop = () => reject(signal.reason)
+  // Also when nobody reads its steps any more.
+  const stop = () => {
+    waiting.delete(login)
+    over.abort()
+    reject(signal.reason)
+  }
   signal.addEventListener("abort", stop, { once: true })
   waiting.set(login, resolve)
   pasted.catch(() => {})
@@ -110,6 +107,23 @@ async function* byBrowser(under: Under): AsyncGenerator<LoginStep, OAuthEntry> {
     void door?.return?.().catch(() => {})
     signal.removeEventListener("abort", stop)
   }
+}
+
+/** Ends early with the signal. A generation that retires has no timers, and the login goes on. */
+function pause(graft: Graft, milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const done = () => resolve()
+  let plain: NodeJS.Timeout | undefined
+  const alone = () => { plain = setTimeout(done, milliseconds) }
+  const cancel = graft.retiring.aborted ? alone() : graft.timeout(milliseconds, done)
+  graft.retiring.addEventListener("abort", alone)
+  signal.addEventListener("abort", done)
+  return promise.finally(() => {
+    cancel?.()
+    clearTimeout(plain)
+    graft.retiring.removeEventListener("abort", alone)
+    signal.removeEventListener("abort", done)
+  })
 }
 
 const finished = (begun: Begun, pasted: string, signal: AbortSignal): Promise<OAuthEntry> => {

@@ -6,7 +6,7 @@ import { messageOf, type Graft } from "graft"
 import { inside, locate } from "../lib/confine.ts"
 import { run } from "../lib/command.ts"
 import type { Leash } from "../lib/leash.ts"
-import { UNATTENDED } from "../lib/shell.ts"
+import { confined, scriptOf, UNATTENDED } from "../lib/shell.ts"
 import { readTextFile } from "../lib/textfile.ts"
 import type { Command, Commands } from "./contract.ts"
 
@@ -72,7 +72,8 @@ async function outputOf(graft: Graft, leash: Leash, { name, file }: Command, lin
     throw new CommandError("command.denied", `/${name} runs "${line}", which ${answer.because === "unanswered" ? `needs permission: --allow '${rule}'` : "was not allowed"}; nothing was sent`, rule)
   }
   try {
-    const { output, ending } = await run({ command: line, directory, env: { ...process.env, ...UNATTENDED }, deadline: SECONDS * 1_000, signal, leash, progress() {} })
+    const start = await confined(graft.all("wall"), scriptOf(line), directory)
+    const { output, ending } = await run({ command: line, start, directory, env: { ...process.env, ...UNATTENDED }, deadline: SECONDS * 1_000, signal, leash, progress() {} })
     const shown = output.trimEnd().slice(0, MOST_OUTPUT)
     const note = ending.kind === "exit" ? (ending.code === 0 ? "" : `\n(exit code ${ending.code})`) : `\n(${ending.kind})`
     return `${shown}${output.length > MOST_OUTPUT ? "\n…" : ""}${note}`

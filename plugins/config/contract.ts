@@ -13,7 +13,7 @@ export interface ConfigChange { path: string; before?: unknown; after?: unknown 
 
 /**
  * Files of another program, read in place: what they say lies directly below one's own files of the same layer, the user's
- * or the project's. The switch `compat.<from>` turns them off.
+ * or the project's. The switch `compat.<from>` turns them off; a project's file only those of that project.
  */
 export interface ConfigSource {
   id: string

@@ -2,6 +2,7 @@
  * Every realm that is open, each with the config as it sees it; kept current, and each real change told once. What was
  * told lives in the state, so a reload of this plugin tells nothing.
  */
+import { isDeepStrictEqual } from "node:util"
 import type { Graft, Remove } from "graft"
 import { Boards } from "./boards.ts"
 import type { ConfigChange, ConfigWarning, Layer } from "./contract.ts"
@@ -34,8 +35,8 @@ export class Scopes {
   readonly #sources: Sources
   readonly #feed: Feed
   readonly #standings = new Map<string, Standing>()
-  readonly #watched = new Map<string, Remove>()
   readonly #timers: { sections?: Remove; hooks?: Remove } = {}
+  #watched: { paths: readonly string[]; remove: Remove } = { paths: [], remove() {} }
   #touched = true
   #work: Promise<void> | undefined
   #hooks = ""
@@ -62,7 +63,10 @@ export class Scopes {
   follow(): void {
     const graft = this.#graft
     this.boards.follow()
-    graft.all("configSource").onChange(() => this.#soon())
+    graft.all("configSource").onChange(() => {
+      this.#lookAt([...new Set(this.#wanted().map(({ file }) => file))])
+      this.#soon()
+    })
     graft.on("watch.changed", () => this.look())
     graft.on("trust.granted", () => this.change())
     graft.on("trust.revoked", () => this.change())
@@ -103,9 +107,10 @@ export class Scopes {
     const content = await fromContent(process.env)
     const flags = fold([(plain({ ...kernel.host.config }) ?? {}) as Tree, state.value.flags])
     const own = [...read.filter(({ from }) => from === undefined), ...(content && "tree" in content ? [sheetOf("env", CONTENT, content)] : []), sheetOfEnvironment(fromEnvironment(process.env)), sheetOfFlags(flags)]
-    // What turns another program's files off is said by our own.
-    const { compat } = fold(own.map(({ tree }) => tree))
-    const foreign = read.filter(({ from }) => from !== undefined && !isOff(from, compat))
+    // What turns another program's files off is said by our own; a project speaks of its own project's alone, which no trust is needed for.
+    const here = fold(own.map(({ tree }) => tree)).compat
+    const everywhere = fold(own.filter(({ layer }) => layer !== "project").map(({ tree }) => tree)).compat
+    const foreign = read.filter(({ from, layer }) => from !== undefined && !isOff(from, layer === "project" ? here : everywhere))
     return LAYERS.flatMap((layer) => [...foreign, ...own].filter((sheet) => sheet.layer === layer))
   }
 
@@ -190,7 +195,7 @@ export class Scopes {
 
   /** Files that no realm reads any more. */
   #forget(): void {
-    this.#sources.retain(new Set([undefined, ...this.boards.projects().keys()].flatMap((location) => this.#layers(location).map(keyOf))))
+    this.#sources.retain(new Set(this.#wanted().map(keyOf)))
   }
 
   // ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,11 +237,20 @@ export class Scopes {
 
   /** The files, and what links among them lead to. */
   async #watch(next: ReadonlyMap<string, Standing>): Promise<void> {
-    const files = [...next.keys()].flatMap((scope) => this.#layers(scope === PROCESS ? undefined : scope))
-    const paths = new Set((await Promise.all(files.map(async (at) => [at.file, (await this.#sources.get(at)).real ?? at.file]))).flat())
-    if (this.#graft.retiring.aborted) return
-    for (const [path, remove] of this.#watched) if (!paths.has(path)) { remove(); this.#watched.delete(path) }
-    for (const path of paths) if (!this.#watched.has(path)) this.#watched.set(path, this.#graft.add("watched", { id: `config ${path}`, path }))
+    const paths = new Set((await Promise.all(this.#wanted(next.keys()).map(async (at) => [at.file, (await this.#sources.get(at)).real ?? at.file]))).flat())
+    if (!this.#graft.retiring.aborted) this.#lookAt([...paths])
+  }
+
+  /** The files of these realms, or of all that are open. */
+  #wanted(scopes: Iterable<string> = [PROCESS, ...this.boards.projects().keys()]): LayerFile[] {
+    return [...scopes].flatMap((scope) => this.#layers(scope === PROCESS ? undefined : scope))
+  }
+
+  /** One list, in the order of the layers. */
+  #lookAt(paths: readonly string[]): void {
+    if (isDeepStrictEqual(paths, this.#watched.paths)) return
+    this.#watched.remove()
+    this.#watched = { paths, remove: this.#graft.add("watched", paths.map((path) => ({ id: `config ${path}`, path }))) }
   }
 }
 

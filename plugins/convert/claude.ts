@@ -16,9 +16,8 @@ const MEMORY = "it is Claude Code's own memory"
 
 function convertState(moving: Moving): void {
   takeClaudeServers(moving, ["mcpServers"])
-  moving.leave(["projects"], "it is read for each project")
-  moving.leave(["oauthAccount"], MEMORY)
-  for (const key of Object.keys(moving.tree)) if (key !== "mcpServers") moving.leave([key], MEMORY)
+  moving.imply(["projects"], "it is read for each project")
+  for (const key of Object.keys(moving.tree)) if (key !== "mcpServers") moving.imply([key], MEMORY)
 }
 
 function convertProject(moving: Moving, location: string): void {
@@ -26,7 +25,7 @@ function convertProject(moving: Moving, location: string): void {
   takeClaudeServers(moving, [...at, "mcpServers"])
   for (const [rule, keys] of moving.texts([...at, "allowedTools"])) addRule(moving, "allow", rule, keys)
   switchServers(moving, at)
-  for (const key of Object.keys(moving.tree)) moving.leave([key], key === "projects" ? MEMORY : "it is not this project's")
+  for (const key of Object.keys(moving.tree)) moving.imply([key], key === "projects" ? MEMORY : "it is not this project's")
 }
 
 function convertSettings(moving: Moving, at: Keys): void {
@@ -42,6 +41,7 @@ function convertSettings(moving: Moving, at: Keys): void {
   model(moving, [...at, "model"], ["model"])
   environment(moving, [...at, "env"])
   switchServers(moving, at)
+  moving.imply([...at, "$schema"], "it names the schema of another program's file")
   moving.leave([...at, "hooks"], "hooks run where they stand", "compat-claude-hooks")
   for (const [key, reason] of Object.entries(HOMELESS)) moving.leave([...at, key], reason)
 }
@@ -50,7 +50,7 @@ const FACE = "the terminal's face has no settings of the kind"
 const PLUGINS = "its plugins are not Graft's; what they hold of agents, commands, skills and hooks can be copied"
 const LOGIN = "graft auth knows who is logged in"
 const HOMELESS: Readonly<Record<string, string>> = {
-  $schema: "it names the schema of another program's file", apiKeyHelper: "a command that prints the key is a credential of its own: graft auth login", awsAuthRefresh: LOGIN, awsCredentialExport: LOGIN, gcpAuthRefresh: LOGIN, forceLoginMethod: LOGIN, forceLoginOrgUUID: LOGIN,
+  apiKeyHelper: "a command that prints the key is a credential of its own: graft auth login", awsAuthRefresh: LOGIN, awsCredentialExport: LOGIN, gcpAuthRefresh: LOGIN, forceLoginMethod: LOGIN, forceLoginOrgUUID: LOGIN,
   cleanupPeriodDays: "`retention.days` says how long sessions are kept", includeCoAuthoredBy: "nothing is added to commits", attribution: "nothing is added to commits", includeGitInstructions: "nothing is added to commits",
   statusLine: FACE, subagentStatusLine: FACE, outputStyle: "an agent has words of its own", theme: FACE, verbose: FACE, spinnerTipsEnabled: FACE, spinnerVerbs: FACE, prefersReducedMotion: FACE, terminalProgressBarEnabled: FACE, editorMode: FACE, preferredNotifChannel: FACE, language: "a line in AGENTS.md says it",
   enabledPlugins: PLUGINS, extraKnownMarketplaces: PLUGINS, strictKnownMarketplaces: PLUGINS, pluginConfigs: PLUGINS, skippedPlugins: PLUGINS, skippedMarketplaces: PLUGINS,
@@ -68,7 +68,8 @@ function mode(moving: Moving, from: Keys): void {
   const said = moving.take(from, text)
   if (said === undefined) return
   if (said === "acceptEdits") for (const action of ["edit", "write"]) moving.push(["permissions", "allow"], action, from)
-  else moving.leave(from, said === "bypassPermissions" || said === "auto" ? EVERYTHING : said === "default" ? "it is so by default" : "there is no such mode; an agent has tools of its own")
+  else if (said === "default") moving.imply(from, "it is so by default")
+  else moving.leave(from, said === "bypassPermissions" || said === "auto" ? EVERYTHING : "there is no such mode; an agent has tools of its own")
 }
 
 /** Short names are whatever is newest there; a full id is a model's. */

@@ -1,7 +1,7 @@
 /** Codex: config.toml of the user and of the project. Pure. */
 import { isTree, type Keys, type Tree } from "../lib/tree.ts"
 import { isProvider, takeKey } from "./models.ts"
-import { count, text, yesNo, type Moving } from "./moving.ts"
+import { count, text, UNKNOWN, yesNo, type Moving } from "./moving.ts"
 import { EVERYTHING } from "./rules.ts"
 import { takeCodexServers } from "./servers.ts"
 
@@ -9,7 +9,8 @@ import { takeCodexServers } from "./servers.ts"
 export function convertCodex(moving: Moving): void {
   const profile = moving.take(["profile"], text)
   const chosen = profile !== undefined && isTree(moving.at("profiles", profile)) ? ["profiles", profile] : undefined
-  if (profile !== undefined) moving.leave(["profile"], chosen ? "what that profile says is what holds" : "there is no profile of that name")
+  if (chosen) moving.imply(["profile"], "what that profile says is what holds")
+  else moving.leave(["profile"], "there is no profile of that name")
   for (const [name, keys] of moving.entries(["profiles"])) if (name !== profile) moving.leave(keys, "this profile is not the one that is chosen")
   const pick = (key: string): Keys => {
     const special = chosen && moving.at(...chosen, key) !== undefined ? [...chosen, key] : undefined
@@ -35,7 +36,7 @@ export function convertCodex(moving: Moving): void {
   const search = moving.take(["tools", "web_search"], yesNo)
   if (search !== undefined) moving.leave(["tools", "web_search"], "a search is a plugin with settings of its own: search-brave, search-searxng")
   for (const [key, reason] of Object.entries(HOMELESS)) moving.leave(pick(key), reason)
-  if (chosen) for (const key of Object.keys(moving.at(...chosen) as Tree)) moving.leave([...chosen, key], HOMELESS[key] ?? "is not known here, nor is anything that would read it")
+  if (chosen) for (const key of Object.keys(moving.at(...chosen) as Tree)) moving.leave([...chosen, key], Object.hasOwn(HOMELESS, key) ? HOMELESS[key]! : UNKNOWN)
 }
 
 const FACE = "the terminal's face has no settings of the kind"
@@ -61,7 +62,8 @@ function takeProviders(moving: Moving): void {
     moving.move([...at, "query_params", "api-version"], [...to, "version"], text)
     for (const [name, keys] of moving.entries([...at, "query_params"])) if (name !== "api-version") moving.leave(keys, "an endpoint's URL has no parameters here")
     const wire = moving.take([...at, "wire_api"], text)
-    if (wire !== undefined) moving.leave([...at, "wire_api"], wire === "chat" ? "endpoints speak Chat Completions" : "an endpoint of one's own is spoken to as Chat Completions; most take both")
+    if (wire === "chat") moving.imply([...at, "wire_api"], "endpoints speak Chat Completions")
+    else if (wire !== undefined) moving.leave([...at, "wire_api"], "an endpoint of one's own is spoken to as Chat Completions; most take both")
     for (const key of ["request_max_retries", "stream_max_retries", "stream_idle_timeout_ms", "websocket_connect_timeout_ms"]) moving.leave([...at, key], "how often is tried again, and how long is waited, follows from what went wrong")
     for (const key of ["env_key_instructions", "requires_openai_auth", "auth", "aws", "supports_websockets"]) moving.leave([...at, key], LOGIN)
   }
@@ -71,8 +73,10 @@ function takeProviders(moving: Moving): void {
 function walls(moving: Moving, pick: (key: string) => Keys): void {
   const [sandbox, approval] = [moving.take(pick("sandbox_mode"), text), moving.take(pick("approval_policy"), { name: "a text or a table", of: (value) => (typeof value === "string" || isTree(value) ? value : undefined) })]
   if (sandbox === "workspace-write") for (const action of ["edit", "write"]) moving.push(["permissions", "allow"], action, pick("sandbox_mode"))
-  else if (sandbox !== undefined) moving.leave(pick("sandbox_mode"), sandbox === "danger-full-access" ? EVERYTHING : "it is so by default: what writes asks")
-  if (approval !== undefined) moving.leave(pick("approval_policy"), approval === "never" ? "a run that cannot ask does not; what is not allowed is not done" : "it is so by default: what is not allowed asks")
+  else if (sandbox === "danger-full-access") moving.leave(pick("sandbox_mode"), EVERYTHING)
+  else if (sandbox !== undefined) moving.imply(pick("sandbox_mode"), "it is so by default: what writes asks")
+  if (approval === "never") moving.leave(pick("approval_policy"), "a run that cannot ask does not; what is not allowed is not done")
+  else if (approval !== undefined) moving.imply(pick("approval_policy"), "it is so by default: what is not allowed asks")
   for (const [root, keys] of moving.texts(["sandbox_workspace_write", "writable_roots"])) {
     for (const action of ["edit", "write"]) moving.push(["permissions", "allow"], `${action}:${root.replaceAll("\\", "\\\\").replace(/\/?$/, "/")}`, keys)
   }

@@ -7,13 +7,17 @@ export interface Fate {
   reason?: string
   /** The plugin that reads it where it is. */
   reader?: string
+  /** It needs no home: it says nothing that is not so anyway. */
+  implied?: true
 }
 /** What becomes of one file; `broken`: why nothing does. */
 export interface Conversion { agent: string; file: string; layer: "user" | "project"; fates: Fate[]; broken?: { line: number; message: string } }
 
 /** One file of Graft's that would change. */
 export interface Step { file: string; layer: "user" | "project"; before: string; after: string; paths: string[] }
-export interface Plan { conversions: Conversion[]; steps: Step[] }
+/** What else lies in the others' directories: a file or directory, and what becomes of it. */
+export interface Neighbour { agent: string; path: string; layer: "user" | "project"; reason: string; /** The plugin that reads it where it is. */ reader?: string }
+export interface Plan { conversions: Conversion[]; neighbours: Neighbour[]; steps: Step[] }
 
 /** A key that another program keeps; never the secret. `provider` is the integration in Graft. `reason`: why it cannot be taken over. */
 export interface ForeignCredential { agent: string; file: string; provider: string; kind: string; reason?: string }

@@ -9,6 +9,7 @@ import type { ConfigWarning } from "../config/contract.ts"
 import { isDocument, parseDocument } from "../lib/jsonc.ts"
 import { edit } from "../lib/jsonc-edit.ts"
 import { formatKeys, isTree, leaves, valueAt, type Keys, type Tree } from "../lib/tree.ts"
+import { besides } from "./beside.ts"
 import type { Conversion, Fate, Plan, Question, Step } from "./contract.ts"
 import { agentsOf, ConvertError } from "./errors.ts"
 import { PLACES, type Agent } from "./places.ts"
@@ -29,7 +30,11 @@ export async function plan(graft: Graft, question: Question = {}): Promise<Plan>
     for (const { keys, value } of wanted) after = await edit(after, await treeOf(file, after), keys, value)
     if (wanted.length > 0) steps.push({ file, layer, before, after, paths: wanted.map(({ keys }) => formatKeys(keys)) })
   }
-  return { conversions, steps }
+  const agents = agentsOf(question.from)
+  const { location } = question
+  const mine = (await besides(agents)).map((each) => ({ ...each, layer: "user" as const }))
+  const theirs = location === undefined ? [] : (await besides(agents, location)).map((each) => ({ ...each, layer: "project" as const }))
+  return { conversions, neighbours: [...mine, ...theirs], steps }
 }
 
 export async function migrate(graft: Graft, question: Question = {}): Promise<string[]> {
@@ -87,18 +92,22 @@ async function fatesOf({ moved, left, line }: Reading, { known, plugins, refused
   for (const { from, to, note } of moved) {
     if (!within(from)) continue
     const fate = await of(from)
-    const problem = known.has(to[0]!) ? refused(to) : `nothing here reads "${to[0]}"`
-    if (problem === undefined) fate.to = [...(fate.to ?? []), formatKeys(to)]
+    const problem = known.has(to[0]!) ? refused(to) : (OWNERLESS[to[0]!] ?? `nothing here reads "${to[0]}"`)
+    if (problem === undefined) fate.to = [...new Set([...(fate.to ?? []), formatKeys(to)])]
     if (problem ?? note) fate.reason ??= problem ?? note
   }
-  for (const { from, reason, reader } of left) {
+  for (const { from, reason, reader, implied } of left) {
     if (!within(from)) continue
     const fate = await of(from)
     fate.reason ??= reader === undefined || plugins.has(reader) ? reason : `${reader} would read it, and is not there`
     if (reader !== undefined && plugins.has(reader)) fate.reader ??= reader
+    if (implied) fate.implied = true
   }
   return [...fates.values()].sort((a, b) => a.line - b.line)
 }
+
+/** What to do where nobody reads a key of the config. */
+const OWNERLESS: Readonly<Record<string, string>> = { commands: "a command is a file of its own: commands/<name>.md" }
 
 /** What the section says of it, where it does not take it. */
 function refusal(warnings: readonly ConfigWarning[], file: string, keys: Keys): string | undefined {
@@ -117,7 +126,7 @@ function wishesOf(read: readonly Read[], own: Tree, known: ReadonlySet<string>, 
     const secrets = new Set(reading.moved.filter(({ secret }) => secret).map(({ to }) => formatKeys(to)))
     for (const { keys, value } of leaves(reading.tree)) {
       const path = formatKeys(keys)
-      if (!known.has(keys[0]!) || secrets.has(path) || refusal(warnings, file, keys) !== undefined) continue
+      if (!known.has(keys[0]!) || keys.includes("") || secrets.has(path) || refusal(warnings, file, keys) !== undefined) continue
       const before = wanted.get(path)?.value
       const found = anchored(value, dirname(file))
       wanted.set(path, { keys, value: grows(keys) ? [...new Set([...asList(before), ...asList(found)])] : found })

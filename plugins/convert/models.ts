@@ -48,7 +48,7 @@ export function takeOpencodeProviders(moving: Moving, from: Keys): void {
     else {
       moving.move([...at, "api", "url"], [...to, "url"], text)
       spokenAs(moving, [...at, "api", "package"])
-      moving.leave([...at, "api", "type"], "the provider's plugin knows how to speak")
+      moving.imply([...at, "api", "type"], "the provider's plugin knows how to speak")
     }
     const [variable, ...others] = moving.texts([...at, "env"])
     if (variable && typeof moving.at(...at, "options", "apiKey") !== "string") moving.put([...to, "key"], `{env:${variable[0]}}`, variable[1])
@@ -77,7 +77,9 @@ export function deny(moving: Moving, pattern: string, keys: Keys): void {
 
 function spokenAs(moving: Moving, from: Keys): void {
   const name = moving.take(from, text)
-  if (name !== undefined) moving.leave(from, CHAT.test(name) || VENDORS.some(([pattern]) => pattern.test(name)) ? "the provider's plugin, or Chat Completions, is what it means" : `Graft has no plugin for ${name}; what is here is spoken to as Chat Completions`)
+  if (name === undefined) return
+  if (CHAT.test(name) || VENDORS.some(([pattern]) => pattern.test(name))) moving.imply(from, "the provider's plugin, or Chat Completions, is what it means")
+  else moving.leave(from, `Graft has no plugin for ${name}; what is here is spoken to as Chat Completions`)
 }
 
 const OPTIONS: Readonly<Record<string, string>> = { region: "region", location: "region", project: "project", profile: "profile", resourceName: "resource", apiVersion: "version" }
@@ -97,7 +99,6 @@ function takeOptions(moving: Moving, at: Keys, id: string): void {
 }
 
 const MODALITIES: Readonly<Record<string, string>> = { image: "images", pdf: "pdf", audio: "audio" }
-const TEXT_IS_ALWAYS = "text goes without saying"
 
 function takeOpencodeModel(moving: Moving, at: Keys, provider: string, id: string): void {
   if (id === "" || typeof moving.at(...at) !== "object" || moving.at(...at) === null) return moving.leave(at, "an object is expected")
@@ -108,29 +109,29 @@ function takeOpencodeModel(moving: Moving, at: Keys, provider: string, id: strin
   moving.move([...at, "id"], [...to, "api"], text)
   moving.move([...at, "family"], [...to, "family"], text)
   moving.move([...at, "release_date"], [...to, "released"], text)
-  if (typeof here.api === "object") { moving.move([...at, "api", "id"], [...to, "api"], text); spokenAs(moving, [...at, "api", "package"]); moving.leave([...at, "api", "type"], "the provider's plugin knows how to speak") }
+  if (typeof here.api === "object") { moving.move([...at, "api", "id"], [...to, "api"], text); spokenAs(moving, [...at, "api", "package"]); moving.imply([...at, "api", "type"], "the provider's plugin knows how to speak") }
   moving.move([...at, "reasoning"], [...to, "capabilities", "reasoning"], yesNo)
   for (const key of ["tool_call", "tools"]) moving.move([...at, key], [...to, "capabilities", "tools"], yesNo)
   moving.move([...at, "capabilities", "tools"], [...to, "capabilities", "tools"], yesNo)
   modalities(moving, [...at, "modalities", "input"], to)
   modalities(moving, [...at, "capabilities", "input"], to)
-  for (const place of ["modalities", "capabilities"]) moving.leave([...at, place, "output"], "Graft takes text, and tool calls")
+  for (const place of ["modalities", "capabilities"]) moving.imply([...at, place, "output"], "Graft takes text, and tool calls")
   if (moving.at(...at, "modalities", "input") === undefined) moving.move([...at, "attachment"], [...to, "capabilities", "images"], yesNo)
-  else moving.leave([...at, "attachment"], "its modalities say it")
+  else moving.imply([...at, "attachment"], "its modalities say it")
   for (const key of ["context", "input", "output"]) moving.move([...at, "limit", key], [...to, "limits", key], count)
   takeOpencodeCost(moving, [...at, "cost"], [...to, "cost"])
   for (const [name, keys, value] of moving.entries([...at, "variants"])) variant(moving, keys, to, name, value)
   moving.move([...at, "status"], [...to, "status"], text, (status) => (status === "deprecated" ? "deprecated" : status === "active" ? "active" : "preview"))
   const disabled = moving.take([...at, "disabled"], yesNo)
   if (disabled === true) deny(moving, `${provider}/${id}`, [...at, "disabled"])
-  else if (disabled === false) moving.leave([...at, "disabled"], "it is so by default")
+  else if (disabled === false) moving.imply([...at, "disabled"], "it is so by default")
   spokenAs(moving, [...at, "provider", "npm"])
   moving.leave([...at, "options"], `what is added to every request of a model is a variant of it: providers.${provider}.models.${id}.variants`)
   moving.leave([...at, "request"], "headers and body are a provider's here, not a model's")
   moving.leave([...at, "headers"], "headers are a provider's here, not a model's")
   moving.leave([...at, "temperature"], "Graft sets no temperature")
   moving.leave([...at, "interleaved"], "how reasoning is replayed is known of the model")
-  moving.leave([...at, "experimental"], "nothing hangs on it")
+  moving.imply([...at, "experimental"], "nothing hangs on it")
 }
 
 /** Named by their key, or in a list by their id. */
@@ -145,19 +146,20 @@ function modalities(moving: Moving, from: Keys, to: Keys): void {
   for (const [name, keys] of moving.texts(from)) {
     const capability = Object.hasOwn(MODALITIES, name) ? MODALITIES[name] : undefined
     if (capability) moving.put([...to, "capabilities", capability], true, keys)
-    else moving.leave(keys, name === "text" ? TEXT_IS_ALWAYS : `Graft gives a model no ${name}`)
+    else if (name === "text") moving.imply(keys, "text goes without saying")
+    else moving.leave(keys, `Graft gives a model no ${name}`)
   }
 }
 
+const PRICES = [["input", "input"], ["output", "output"], ["cache_read", "cacheRead"], ["cache_write", "cacheWrite"]] as const
+
 function takeOpencodeCost(moving: Moving, at: Keys, to: Keys): void {
-  for (const [key, field] of [["input", "input"], ["output", "output"], ["cache_read", "cacheRead"], ["cache_write", "cacheWrite"]] as const) {
-    moving.move([...at, key], [...to, field], amount)
-  }
+  for (const [key, field] of PRICES) moving.move([...at, key], [...to, field], amount)
   moving.move([...at, "cache", "read"], [...to, "cacheRead"], amount)
   moving.move([...at, "cache", "write"], [...to, "cacheWrite"], amount)
   const over = moving.entries([...at, "context_over_200k"])
   const prices = Object.fromEntries(over.flatMap(([key, keys]) => {
-    const field = { input: "input", output: "output", cache_read: "cacheRead", cache_write: "cacheWrite" }[key]
+    const [, field] = PRICES.find(([theirs]) => theirs === key) ?? []
     const price = field && moving.take(keys, amount)
     return field && price !== undefined ? [[field, price] as const] : []
   }))
@@ -172,7 +174,7 @@ export function takePiProviders(moving: Moving, from: Keys): void {
     moving.move([...at, "name"], [...to, "name"], text)
     moving.move([...at, "baseUrl"], [...to, "url"], text)
     spokenAs(moving, [...at, "api"])
-    if (/^!/.test(String(moving.at(...at, "apiKey")))) moving.leave([...at, "apiKey"], "a command that prints the key is a credential of its own: graft auth login")
+    if (String(moving.at(...at, "apiKey")).startsWith("!")) moving.leave([...at, "apiKey"], "a command that prints the key is a credential of its own: graft auth login")
     else takeKey(moving, [...at, "apiKey"], id, variableOf)
     for (const [name, keys, value] of moving.entries([...at, "headers"])) {
       if (typeof value !== "string") moving.leave(keys, "a text is expected")

@@ -5,7 +5,7 @@
 import { formatKeys, isTree, valueAt, withValue, type Keys, type Tree } from "../lib/tree.ts"
 
 export interface Moved { readonly from: Keys; readonly to: Keys; readonly note?: string; /** It holds where it is, and is not written elsewhere. */ readonly secret?: boolean }
-export interface Left { readonly from: Keys; readonly reason: string; /** The plugin that reads it where it is. */ readonly reader?: string }
+export interface Left { readonly from: Keys; readonly reason: string; /** The plugin that reads it where it is. */ readonly reader?: string; /** Nothing is lost: it needs no home. */ readonly implied?: true }
 export interface Converted { readonly tree: Tree; readonly moved: readonly Moved[]; readonly left: readonly Left[] }
 
 /** What is expected of a value, and the value if that is what it is. */
@@ -34,7 +34,8 @@ export class Moving {
     const value = valueAt(this.tree, from)
     if (value === undefined) return undefined
     const found = kind.of(value)
-    if (found === undefined) this.leave(from, value === null ? NULL : `${kind.name} is expected`)
+    if (found === undefined && value === null) this.imply(from, NULL)
+    else if (found === undefined) this.leave(from, `${kind.name} is expected`)
     return found
   }
 
@@ -54,10 +55,19 @@ export class Moving {
 
   /** One more of a list, once. */
   push(to: Keys, value: unknown, from: Keys, how: How = {}): void {
-    const list = valueAt(this.#made, to)
-    const items = Array.isArray(list) ? (list as unknown[]) : []
-    if (!items.includes(value)) this.#made = withValue(this.#made, to, [...items, value])
+    if (this.#listAt(to).includes(value)) this.#moved.push({ from, to, ...how })
+    else this.append(to, value, from, how)
+  }
+
+  /** One more of a list, whatever is in it. */
+  append(to: Keys, value: unknown, from: Keys, how: How = {}): void {
+    this.#made = withValue(this.#made, to, [...this.#listAt(to), value])
     this.#moved.push({ from, to, ...how })
+  }
+
+  #listAt(to: Keys): readonly unknown[] {
+    const list = valueAt(this.#made, to)
+    return Array.isArray(list) ? (list as unknown[]) : []
   }
 
   /** There is something at this place, whatever else is said of it. */
@@ -72,6 +82,11 @@ export class Moving {
   /** It, and all below it that goes nowhere else. */
   leave(from: Keys, reason: string, reader?: string): void {
     if (valueAt(this.tree, from) !== undefined) this.#left.push({ from, reason, ...(reader !== undefined && { reader }) })
+  }
+
+  /** It says nothing that is not so anyway. */
+  imply(from: Keys, reason: string): void {
+    if (valueAt(this.tree, from) !== undefined) this.#left.push({ from, reason, implied: true })
   }
 
   /** The entries of an object, each with its keys; what is no object is left. */
@@ -112,17 +127,17 @@ export class Moving {
     const moved = new Set(this.#moved.map(({ from }) => formatKeys(from)))
     const left = new Map<string, Left>()
     for (const each of this.#left) { const key = formatKeys(each.from); if (!moved.has(key) && !left.has(key)) left.set(key, each) }
-    const touched = (key: string) => moved.has(key) || left.has(key)
-    const rest = leavesOf(this.tree).filter((keys) => !keys.some((_, i) => touched(formatKeys(keys.slice(0, keys.length - i)))))
-    for (const from of rest) left.set(formatKeys(from), { from, reason: isEmpty(valueAt(this.tree, from)) ? "it is empty" : UNKNOWN })
+    const said = new Set([...moved, ...left.keys()])
+    for (const { from, value } of untouched(this.tree, (keys) => said.has(formatKeys(keys)))) left.set(formatKeys(from), isEmpty(value) ? { from, reason: "it is empty", implied: true } : { from, reason: UNKNOWN })
     return { tree: this.#made, moved: this.#moved, left: [...left.values()] }
   }
 }
 
 const isEmpty = (value: unknown): boolean => typeof value === "object" && value !== null && Object.keys(value).length === 0
 
-/** The keys of every leaf, the items of lists among them. */
-export function leavesOf(value: unknown, keys: Keys = []): Keys[] {
-  const below = Array.isArray(value) ? value.map((each: unknown, i) => [String(i), each] as const) : isTree(value) ? Object.entries(value) : []
-  return below.length > 0 ? below.flatMap(([key, each]) => leavesOf(each, [...keys, key])) : keys.length > 0 ? [keys] : []
+/** Every leaf, the items of lists among them, that is not below what is settled. */
+function untouched(value: unknown, settled: (keys: Keys) => boolean, from: Keys = []): { from: Keys; value: unknown }[] {
+  if (from.length > 0 && settled(from)) return []
+  const below = typeof value === "object" && value !== null ? Object.entries(value) : []
+  return below.length > 0 ? below.flatMap(([key, each]) => untouched(each, settled, [...from, key])) : from.length > 0 ? [{ from, value }] : []
 }

@@ -1,6 +1,6 @@
 /** opencode, both versions: opencode.json(c) and config.json of the user and of the project. Pure. */
 import type { Keys } from "../lib/tree.ts"
-import { count, text, yesNo, type Moving } from "./moving.ts"
+import { count, text, yesNo, type Kind, type Moving } from "./moving.ts"
 import { takeOpencodeProviders } from "./models.ts"
 import { addRules, isEffect, type Said } from "./rules.ts"
 import { takeOpencodeServers } from "./servers.ts"
@@ -14,28 +14,28 @@ export function convertOpencode(moving: Moving): void {
   takeOpencodeServers(moving, ["mcp"])
   addRules(moving, [...switched(moving, ["tools"]), ...permissions(moving, ["permission"]), ...ruleset(moving, ["permissions"])])
   for (const key of ["agent", "agents"]) for (const [name, keys] of moving.entries([key])) agent(moving, keys, name)
-  for (const [name, keys] of moving.entries(["mode"])) agent(moving, keys, name, "primary")
+  for (const [name, keys] of moving.entries(["mode"])) agent(moving, keys, name, true)
   for (const key of ["command", "commands"]) for (const [name, keys] of moving.entries([key])) command(moving, keys, name)
   for (const [path, keys] of moving.texts(["instructions"])) moving.push(["instructions"], path, keys)
   compaction(moving)
   formatters(moving)
+  languageServers(moving)
   for (const key of ["snapshot", "snapshots"]) {
     const on = moving.take([key], yesNo)
     if (on === false) moving.put(["plugins", "snapshot"], false, [key])
-    else if (on === true) moving.leave([key], "it is so by default")
+    else if (on === true) moving.imply([key], "it is so by default")
   }
+  moving.imply(["$schema"], "it names the schema of another program's file")
   for (const [key, reason] of Object.entries(HOMELESS)) moving.leave([key], reason)
 }
 
 const THEME = "the terminal's own colours are used"
 const HOMELESS: Readonly<Record<string, string>> = {
-  $schema: "it names the schema of another program's file",
   theme: THEME, tui: "the terminal's face has no settings of the kind", keybinds: "keys cannot be chosen yet", layout: THEME, username: "nobody is named in a conversation",
   share: "nothing is shared with a server; `graft session export` makes a file", autoshare: "nothing is shared with a server; `graft session export` makes a file",
   autoupdate: "Graft does not update itself", update: "Graft does not update itself", logLevel: "the log has all levels", server: "`graft serve` is told by its own settings",
-  plugin: "plugins are added one by one, and asked about: graft plugin add", plugins: "plugins are added one by one, and asked about: graft plugin add",
+  plugin: "plugins are added one by one: graft plugin add <package>", plugins: "plugins are added one by one: graft plugin add <package>",
   watcher: "node_modules and .git are passed over by themselves", enterprise: "there is no such service", worktree: "`graft session` knows no worktrees yet",
-  lsp: "language servers are found in the project by themselves",
   experimental: "experiments of another program", default_agent: "a run names its agent: --agent", shell: "bash runs commands",
   skills: "skills are read from the skills directories", reference: "there are no references to other repositories", references: "there are no references to other repositories",
   attachment: "images are made to fit the model", media: "images are made to fit the model", tool_output: "the tools' output is bounded by themselves", websearch: "each search has its own settings",
@@ -62,7 +62,8 @@ function provider(moving: Moving, to: Keys, id: string, keys: Keys): void {
 function switched(moving: Moving, from: Keys): Said[] {
   return moving.entries(from).flatMap(([action, keys, on]): Said[] => {
     if (on === false) return [{ action, pattern: "*", effect: "deny", keys }]
-    moving.leave(keys, on === true ? "it is so by default" : "true or false is expected")
+    if (on === true) moving.imply(keys, "it is so by default")
+    else moving.leave(keys, "true or false is expected")
     return []
   })
 }
@@ -96,22 +97,30 @@ function ruleset(moving: Moving, from: Keys): Said[] {
   })
 }
 
-function agent(moving: Moving, at: Keys, name: string, mode?: string): void {
+const MODE: Kind<string> = { name: '"primary", "subagent" or "all"', of: (value) => (value === "primary" || value === "subagent" || value === "all" ? value : undefined) }
+const TURNS: Kind<number> = { name: "a whole number from 1 to 1000", of: (value) => { const turns = count.of(value); return turns !== undefined && turns <= 1_000 ? turns : undefined } }
+
+/** `primary`: below `mode`, where all were. */
+function agent(moving: Moving, at: Keys, name: string, primary = false): void {
+  if (!/^[\w.-]{1,64}$/.test(name)) return moving.leave(at, 'an agent\'s name is letters, digits, ".", "_" and "-", at most 64 of them')
   const to = ["agents", name]
-  model(moving, [...at, "model"], ["models", "agents", name])
-  for (const key of ["prompt", "system"]) moving.move([...at, key], [...to, "prompt"], text)
+  model(moving, [...at, "model"], [...to, "model"])
+  for (const key of ["prompt", "system"]) {
+    if (/\{file:/.test(String(moving.at(...at, key)))) moving.leave([...at, key], `an agent whose words stand in a file is that file: agents/${name}.md`)
+    else moving.move([...at, key], [...to, "prompt"], text)
+  }
   moving.move([...at, "description"], [...to, "description"], text)
-  moving.move([...at, "mode"], [...to, "mode"], text)
-  if (mode !== undefined && moving.at(...at, "mode") === undefined && moving.at(...at, "prompt") !== undefined) moving.put([...to, "mode"], mode, [...at, "prompt"])
-  for (const key of ["steps", "maxSteps"]) moving.move([...at, key], [...to, "turns"], count)
-  for (const key of ["disable", "disabled"]) moving.move([...at, key], [...to, "disabled"], yesNo)
+  moving.move([...at, "mode"], [...to, "mode"], MODE)
+  if (primary && moving.at(...at, "mode") === undefined && moving.at(...at, "prompt") !== undefined) moving.put([...to, "mode"], "primary", [...at, "prompt"])
+  for (const key of ["steps", "maxSteps"]) moving.move([...at, key], [...to, "turns"], TURNS)
+  for (const key of ["disable", "disabled"]) moving.move([...at, key], [...to, "enabled"], yesNo, (disabled) => !disabled)
   for (const [tool, keys, on] of moving.entries([...at, "tools"])) {
     if (typeof on === "boolean") moving.push([...to, "tools"], `${on ? "" : "!"}${tool}`, keys)
     else moving.leave(keys, "true or false is expected")
   }
   for (const key of ["permission", "permissions"]) moving.leave([...at, key], "an agent has tools of its own, and the rules of everybody")
   for (const key of ["temperature", "top_p", "options", "request", "reasoningEffort", "variant"]) moving.leave([...at, key], "a variant of its model says it, e.g. provider/id:high")
-  for (const key of ["color", "hidden", "name"]) moving.leave([...at, key], "nothing hangs on it")
+  for (const key of ["color", "hidden", "name"]) moving.imply([...at, key], "nothing hangs on it")
 }
 
 function command(moving: Moving, at: Keys, name: string): void {
@@ -129,13 +138,23 @@ function formatters(moving: Moving): void {
     for (const key of ["disabled", "disable"]) moving.move([...at, key], [...to, "enabled"], yesNo, (disabled) => !disabled)
     moving.move([...at, "enabled"], [...to, "enabled"], yesNo)
     const command = moving.texts([...at, "command"])
-    if (command.length > 0) {
-      moving.put([...to, "command"], command.map(([word]) => word), command[0]![1])
-      moving.put([...to, "rewrites"], true, command[0]![1])
-    }
-    for (const [, keys] of command.slice(1)) moving.also(keys, [...to, "command"])
+    for (const [word, keys] of command) moving.append([...to, "command"], word, keys)
+    if (command[0]) moving.put([...to, "rewrites"], true, command[0][1])
     for (const [extension, keys] of moving.texts([...at, "extensions"])) moving.push([...to, "extensions"], extension.replace(/^\.?/, "."), keys)
     for (const key of ["environment", "env"]) moving.map([...at, key], [...to, "env"])
+  }
+}
+
+/** false, or by name. */
+function languageServers(moving: Moving): void {
+  if (typeof moving.at("lsp") === "boolean") return moving.move(["lsp"], ["lsp"], yesNo)
+  for (const [name, at] of moving.entries(["lsp"])) {
+    const to = ["lsp", name]
+    moving.move([...at, "disabled"], [...to, "enabled"], yesNo, (disabled) => !disabled)
+    for (const [word, keys] of moving.texts([...at, "command"])) moving.append([...to, "command"], word, keys)
+    for (const [extension, keys] of moving.texts([...at, "extensions"])) moving.push([...to, "extensions"], extension.replace(/^\.?/, "."), keys)
+    moving.map([...at, "env"], [...to, "env"])
+    if (moving.at(...at, "initialization") !== undefined) moving.put([...to, "initialization"], moving.at(...at, "initialization"), [...at, "initialization"])
   }
 }
 

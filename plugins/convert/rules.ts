@@ -49,8 +49,7 @@ const covers = (pattern: string, inner: string): boolean => wildcard(pattern.len
 
 function addRule(moving: Moving, { action, pattern, effect, keys }: Said, note?: string): void {
   const how = note === undefined ? {} : { note }
-  const reason = NOWHERE[action]
-  if (reason !== undefined) return moving.leave(keys, reason)
+  if (Object.hasOwn(NOWHERE, action)) return moving.leave(keys, NOWHERE[action]!)
   if (action === ALL) return moving.leave(keys, effect === "allow" && pattern === ALL ? EVERYTHING : "a pattern belongs to one tool")
   const tools = Object.hasOwn(ACTIONS, action) ? ACTIONS[action]! : undefined
   if (!tools) return addServerRule(moving, action, pattern, effect, keys, how)

@@ -8,7 +8,7 @@ const Switches = v.strictObject(Object.fromEntries(AGENTS.map((agent) => [agent,
 export const section: ConfigSection = {
   id: "compat",
   schema: v.union([v.boolean(), Switches], `true, false, or an object of ${AGENTS.join(", ")}`),
-  description: "Whether what other agents' files say counts, below your own of the same layer: false for none, or by agent. Default: all do.",
+  description: "Whether what other agents' files say counts, below your own of the same layer: false for none, or by agent. A project's file speaks of that project's files only. Default: all do.",
   live: "now",
   safe: true,
 }

@@ -3,12 +3,16 @@ import { relative } from "node:path"
 import { changesOf } from "../lib/changes.ts"
 import type { Formatters } from "./contract.ts"
 
-interface Call { session: string; outcome: string; output: string; metadata?: Record<string, unknown> }
+/** Milliseconds after which no further file of one call is begun. */
+const PATIENCE = 30_000
+
+interface Call { session: string; output: string; metadata?: Record<string, unknown> }
 
 export async function formatAfter(formatters: Pick<Formatters, "format">, location: string, call: Call): Promise<void> {
-  if (call.outcome !== "ok") return
   const said: string[] = []
+  const until = performance.now() + PATIENCE
   for (const { path, after } of changesOf(call.metadata)) {
+    if (performance.now() > until) break
     const { by, version, diff, problem } = await formatters.format({ path, version: after, session: call.session })
     const name = relative(location, path)
     if (problem) said.push(`(${name} is as it was written: ${problem})`)

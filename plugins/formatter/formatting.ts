@@ -7,9 +7,10 @@ import { constants } from "node:fs"
 import { open, rm } from "node:fs/promises"
 import { basename, dirname, extname, join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import type { Graft } from "graft"
+import { messageOf, type Graft } from "graft"
 import { inDirectory, inside } from "../lib/confine.ts"
 import { unifiedDiff } from "../lib/diffs.ts"
+import { expanded } from "../lib/expanded.ts"
 import { directoriesAbove, findProgram, nearestWith } from "../lib/findprogram.ts"
 import { inherited } from "../lib/inherited.ts"
 import type { Leash } from "../lib/leash.ts"
@@ -42,15 +43,10 @@ export class Formatting {
     this.#leash = leash
   }
 
-  service(): Omit<Formatters, "register"> {
-    return {
-      list: async () => (await this.#wanted(true)).map(infoOf),
-      format: (file) => this.#format(file),
-    }
-  }
+  async list(): Promise<FormatterInfo[]> { return (await this.#wanted(true)).map(infoOf) }
 
   /** What there is may have changed. */
-  async look(): Promise<void> { if (this.#graft.state.value.begun) await this.#wanted(true) }
+  async look(): Promise<void> { await this.#wanted(true) }
 
   async #wanted(tell = false): Promise<Wanted[]> {
     const { state, config, location } = this.#graft
@@ -79,7 +75,7 @@ export class Formatting {
     this.#graft.state.update((draft) => { draft.said = [...draft.said, problem].slice(-MOST_SAID) })
   }
 
-  async #format({ path, version, session }: Parameters<Formatters["format"]>[0]): Promise<Formatted> {
+  async format({ path, version, session }: Parameters<Formatters["format"]>[0]): Promise<Formatted> {
     const location = this.#graft.location!
     if (!inside(location, path)) return { version }
     const fitting = (await this.#wanted()).filter(({ enabled, extensions }) => enabled && extensions.includes(extname(path).toLowerCase()))
@@ -103,7 +99,7 @@ export class Formatting {
     } catch (error) {
       // Somebody was faster: theirs is the newer text, and is formatted in its turn.
       if ((error as { code?: unknown }).code === "file.changed") return { version }
-      return { by: name, version: versionOf(encode(file.text, file.encoding)!), problem: `what ${name} made of it could not be written: ${error instanceof Error ? error.message : String(error)}` }
+      return { by: name, version: versionOf(encode(file.text, file.encoding)!), problem: `what ${name} made of it could not be written: ${messageOf(error)}` }
     }
   }
 
@@ -123,7 +119,12 @@ export class Formatting {
         this.#say(`${name} does not format here until this project is trusted (graft trust allow): it could run code of the project`)
         continue
       }
-      return { formatter, program: { command: found.path, args: args.map((arg) => arg.replaceAll("$FILE", path)), env: { ...inherited({ toolchains: true }), ...env }, directory } }
+      try {
+        const own = await expanded(this.#graft.config, location, env)
+        return { formatter, program: { command: found.path, args: args.map((arg) => arg.replaceAll("$FILE", path)), env: { ...inherited({ toolchains: true }), ...own }, directory } }
+      } catch (error) {
+        this.#say(`${name} does not format: ${messageOf(error)}`)
+      }
     }
     return undefined
   }

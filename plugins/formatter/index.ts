@@ -2,10 +2,10 @@
 import * as v from "valibot"
 import { definePlugin } from "graft"
 import { openLeash } from "../lib/leash.ts"
-import { formatAfter } from "./after.ts"
+import { makeBeginning } from "./beginning.ts"
 import { builtIns } from "./built-in.ts"
 import type { Formatter } from "./contract.ts"
-import { Formatting, type FormatterState } from "./formatting.ts"
+import type { FormatterState } from "./formatting.ts"
 import { section } from "./section.ts"
 
 const Row = v.looseObject({
@@ -19,14 +19,12 @@ export default definePlugin<FormatterState>({
   state: { version: 1, init: () => ({ begun: false, told: {}, said: [] }) },
   slots: { formatter: { key: (formatter: Formatter) => formatter.name, schema: Row } },
   async setup(graft) {
-    const leash = await graft.keep("leash", graft.location!, openLeash, (open) => open.close())
-    const formatting = new Formatting(graft, leash)
-    const service = formatting.service()
+    const { service, look, after } = makeBeginning(graft, await graft.keep("leash", graft.location!, openLeash, (open) => open.close()))
     graft.provide("formatter", service)
     graft.add("configSection", section)
     graft.add("formatter", [...builtIns], { order: 100 })
-    graft.all("formatter").onChange(() => void formatting.look())
-    graft.on("config.changed", ({ paths }) => (paths.some((path) => path.split(".")[0] === "formatter") ? formatting.look() : undefined))
-    graft.on("tool.after", (call) => formatAfter(service, graft.location!, call), { order: 10, deadline: 60_000 })
+    graft.all("formatter").onChange(() => void look())
+    graft.on("config.changed", ({ paths }) => (paths.some((path) => path.split(".")[0] === "formatter") ? look() : undefined))
+    graft.on("tool.after", after, { order: 10, deadline: 60_000 })
   },
 })

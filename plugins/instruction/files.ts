@@ -39,7 +39,7 @@ export function directoriesBetween(location: string, directory: string): string[
   return [...directoriesBetween(location, dirname(directory)), directory]
 }
 
-function readInstructions(cache: Cache, file: string, scope: InstructionFile["scope"], within?: string): Instructions | undefined {
+export function readInstructions(cache: Cache, file: string, scope: InstructionFile["scope"], within?: string): Instructions | undefined {
   const stamp = stampOf(file)
   if (stamp === undefined) return void cache.delete(file)
   const known = cache.get(file)

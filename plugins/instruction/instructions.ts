@@ -4,30 +4,40 @@ import type { Graft } from "graft"
 import { paths } from "../lib/paths.ts"
 import type { Instruction, InstructionFile } from "./contract.ts"
 import { instructionsAt, placesFor, type Cache, type Instructions } from "./files.ts"
+import { Named } from "./named.ts"
+import { newsFor, textOf, textsFor, type Sessions } from "./session.ts"
 
 /** Characters that all instructions together may add to a request. */
 const MOST_IN_ALL = 256 * 1024
 
-/** What was last told of, by file; it survives a reload, so that a reload tells nothing. */
-export interface Told { files: Record<string, InstructionFile> }
+/** What was last told of, by file, and which of them the config names; it survives a reload, so that a reload tells nothing. */
+export interface Told { files: Record<string, InstructionFile>; named: string[] }
 
-export function makeInstruction(graft: Graft<Told>): Instruction {
+export interface Instructing extends Instruction { /** The config says something else. */ forget(): void }
+
+export function makeInstruction(graft: Graft<Told>, sessions: Sessions): Instructing {
   const cache: Cache = new Map()
   const config = paths(graft.kernel.host.dataDir).config
+  let texts: Promise<import("./texts.ts").Texts> | undefined
+  const named = new Named(graft, () => (texts ??= import("./texts.ts").then(({ Texts }) => new Texts(graft, () => void look(graft.location!)))))
 
-  function look(directory: string): Instructions[] {
+  /** The user's first, then what the config names, then from the project's top down: the nearest count most. */
+  async function look(directory: string): Promise<Instructions[]> {
+    const more = await named.current()
     const places = placesFor(config, graft.location!, directory)
-    const found = places.flatMap((place) => instructionsAt(cache, graft.location!, place) ?? [])
-    tell(new Set(places.map(({ at }) => at)), found)
-    return found.filter((file) => file.text !== "")
+    const [users, ...found] = places.map((place) => instructionsAt(cache, graft.location!, place))
+    const own = new Set([users, ...found].map((read) => read?.file))
+    const all = [users, ...more.filter(({ file }) => !own.has(file)), ...found].filter((read) => read !== undefined)
+    tell(new Set(places.map(({ at }) => at)), all, more.map(({ file }) => file))
+    return all.filter((file) => file.text !== "")
   }
 
   /** Compares the places that were looked at with what was told of them. */
-  function tell(places: Set<string>, found: Instructions[]): void {
-    const { files } = graft.state.value
+  function tell(places: Set<string>, found: Instructions[], more: string[]): void {
+    const { files, named: before } = graft.state.value
     const changed = found.filter(({ file, hash }) => files[file]?.hash !== hash)
-    const gone = Object.keys(files).filter((file) => places.has(dirname(file)) && !found.some((read) => read.file === file))
-    if (changed.length === 0 && gone.length === 0) return
+    const gone = Object.keys(files).filter((file) => (places.has(dirname(file)) || before.includes(file)) && !found.some((read) => read.file === file))
+    if (changed.length === 0 && gone.length === 0 && before.join("\n") === more.join("\n")) return
     for (const read of changed) {
       if (read.problem) graft.log.warn(read.problem)
       graft.emit(files[read.file] ? "instruction.updated" : "instruction.added", factOf(read))
@@ -36,6 +46,7 @@ export function makeInstruction(graft: Graft<Told>): Instruction {
     graft.state.update((draft) => {
       for (const read of changed) draft.files[read.file] = factOf(read)
       for (const file of gone) delete draft.files[file]
+      draft.named = more
     })
   }
 
@@ -47,8 +58,13 @@ export function makeInstruction(graft: Graft<Told>): Instruction {
   }
 
   return {
-    system: async (directory) => fitting(look(directory)).map(({ file, text }) => `Instructions from ${file}:\n\n${text}`),
-    list: async (directory) => look(directory).map(factOf),
+    forget: () => named.forget(),
+    async system(directory, session) {
+      const now = fitting(await look(directory))
+      return session === undefined ? now.map(textOf) : [...textsFor(sessions, session, directory, now)]
+    },
+    news: async (directory, session) => newsFor(sessions, session, fitting(await look(directory))),
+    list: async (directory) => (await look(directory)).map(factOf),
   }
 }
 

@@ -24,7 +24,6 @@ export class Companion {
   readonly stderr: ChildProcessWithoutNullStreams["stderr"]
   /** How it ended by itself, when what it wrote last has been read; 0 is an exit code, anything else says more. */
   readonly gone: Promise<number | string>
-  readonly pid: number | undefined
   readonly #child: ChildProcessWithoutNullStreams
   readonly #family: Family | undefined
   readonly #free: () => void
@@ -35,7 +34,7 @@ export class Companion {
     const mark = randomUUID()
     const child = spawn("/bin/sh", ["-c", GO, "graft", command, ...args], { cwd: directory, env: marked(env, mark), detached: true, stdio: "pipe", windowsHide: true })
     this.#child = child
-    ;({ stdin: this.stdin, stdout: this.stdout, stderr: this.stderr, pid: this.pid } = child)
+    ;({ stdin: this.stdin, stdout: this.stdout, stderr: this.stderr } = child)
     // A pipe that breaks is told of by the exit.
     for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => {})
     const closed = new Promise((resolve) => child.once("close", resolve))

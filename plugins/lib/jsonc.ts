@@ -24,7 +24,8 @@ export async function parseDocument(text: string, most = MOST): Promise<Document
   }
 }
 
-function documentOf(text: string, tree: Tree): Document {
+/** `tree` is what stands in the text. */
+export function documentOf(text: string, tree: Tree): Document {
   let lines: Promise<(keys: Keys) => number> | undefined
   return { text, tree, line: async (keys) => (await (lines ??= linesOf(text).catch(() => () => 1)))(keys) }
 }

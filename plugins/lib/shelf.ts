@@ -21,13 +21,15 @@ export interface ShelfOf<T extends { name: string }> {
   roots: readonly Root[]
   /** Throws with the reason why a sheet makes no sense; it is said with its file. */
   make(sheet: Sheet): T
+  /** What there is besides: adds to and changes what was made of the sheets, by name; what is wrong with it goes to the problems. */
+  besides?(made: Map<string, T>, problems: string[]): Promise<void>
   tell(what: "added" | "updated", item: T): void
   gone(name: string): void
   /** After each real change, the first look included. */
   changed?(items: readonly T[]): void
 }
 
-export function makeShelf<T extends { name: string }>(graft: Graft<Told>, { nouns, roots, make, tell, gone, changed }: ShelfOf<T>): Shelf<T> {
+export function makeShelf<T extends { name: string }>(graft: Graft<Told>, { nouns, roots, make, besides, tell, gone, changed }: ShelfOf<T>): Shelf<T> {
   const cache: Cache = new Map()
   let items: readonly T[] = []
   let problems: readonly string[] = []
@@ -48,6 +50,7 @@ export function makeShelf<T extends { name: string }>(graft: Graft<Told>, { noun
         read.problems.push(`${sheet.file}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
+    await besides?.(made, read.problems)
     items = [...made.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
     problems = read.problems
     const show = JSON.stringify(items)

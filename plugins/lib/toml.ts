@@ -80,6 +80,7 @@ class Reader {
       if (this.#closed.has(list)) throw new Unreadable(`"${keys.join(".")}" is a list that was written whole`)
       const made = newTable()
       list.push(made)
+      this.#mark([...way, last], line)
       return [made, this.#mark([...way, last, String(list.length - 1)], line)]
     }
     if (there !== undefined && (!isTable(there) || this.#closed.has(there) || this.#headed.has(there))) throw new Unreadable(`"${keys.join(".")}" is there already`)

@@ -10,7 +10,7 @@ const MOST = 4_000_000
 export interface TypeProblem { file: string; line: number; column: number; code: string; message: string }
 export type TypeCheck = { compiler: string; problems: TypeProblem[] } | { compiler?: undefined; reason: string } | { compiler: string; reason: string }
 
-/** The nearest `node_modules/.bin/tsc` above any of these directories, or the first on the path. */
+/** The nearest `node_modules/.bin/tsc` above any of these directories, or the first on the path. What a project brings along is code of it: name only those that are trusted. */
 export function findCompiler(from: readonly string[], env: NodeJS.ProcessEnv = process.env): string | undefined {
   const names = process.platform === "win32" ? ["tsc.cmd", "tsc.exe"] : ["tsc"]
   const above = from.flatMap((directory) => {
@@ -30,8 +30,8 @@ function isExecutable(file: string): boolean {
 /** `files`: only problems in these are told; without, all. */
 export function typeCheck(tsconfig: string, from: readonly string[], { files, signal }: { files?: readonly string[]; signal?: AbortSignal } = {}): Promise<TypeCheck> {
   if (!existsSync(tsconfig)) return Promise.resolve({ reason: `not checked: there is no ${tsconfig}` })
-  const compiler = findCompiler([dirname(tsconfig), ...from])
-  if (compiler === undefined) return Promise.resolve({ reason: "no tsc was found in the project or on the path: npm install -g typescript, and types are checked too" })
+  const compiler = findCompiler(from)
+  if (compiler === undefined) return Promise.resolve({ reason: "no tsc was found, on the path or in this project, if it is trusted: npm install -g typescript, and types are checked too" })
   const directory = dirname(tsconfig)
   return new Promise((done) => {
     execFile(compiler, ["-p", tsconfig, "--pretty", "false"], { cwd: directory, timeout: PATIENCE, maxBuffer: MOST, ...(signal && { signal }), windowsHide: true, shell: process.platform === "win32" }, (error, out, err) => {

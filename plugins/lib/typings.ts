@@ -4,7 +4,7 @@
  * a project can share it.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
-import { basename, dirname, join } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 
 /** What a plugin may import without having it, and what their declarations import. */
 const PACKAGES = ["valibot", "immer", "@ai-sdk/provider", "@standard-schema/spec", "undici-types", "@types/node"]
@@ -13,15 +13,13 @@ const LINKED = ["effect"]
 const TYPES = ".types"
 const HEAD = "// Kept current by Graft for your editor; Graft itself does not read it. Take this line out to keep it as it is.\n"
 
-export interface Typings { /** Written just now. */ written: string[]; tsconfig: string; version: string }
+export interface Typings { /** Written just now. */ written: string[]; tsconfig: string }
 
 /** `home`: where Graft is installed. `others`: further directories of plugins, whose contracts count as well. */
 export function keepTypings(directory: string, home: string, others: readonly string[] = []): Typings {
   const types = join(directory, TYPES)
   const tsconfig = join(directory, "tsconfig.json")
-  const built = join(home, "dist/types/kernel/index.d.ts")
-  const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { version: string }
-  const stamp = JSON.stringify({ version, home, built: statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? 0 })
+  const stamp = stampOf(home)
   const written: string[] = []
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (contentOf(join(types, "stamp.json")) !== stamp) {
@@ -37,16 +35,19 @@ export function keepTypings(directory: string, home: string, others: readonly st
   write(join(types, "index.d.ts"), contractsFor(directory, types, others), [])
   const config = contentOf(tsconfig)
   if (config === undefined || config.startsWith(HEAD)) write(tsconfig, HEAD + CONFIG, written)
-  return { written, tsconfig, version }
+  return { written, tsconfig }
 }
 
-/** Whether a directory has typings that another Graft made. */
+/** Does a directory have typings that another Graft made? */
 export function areStale(directory: string, home: string): boolean {
   const stamp = contentOf(join(directory, TYPES, "stamp.json"))
-  if (stamp === undefined) return false
+  return stamp !== undefined && stamp !== stampOf(home)
+}
+
+/** Which Graft, where, and of which build. */
+function stampOf(home: string): string {
   const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { version: string }
-  const known = JSON.parse(stamp) as { version: string; home: string; built: number }
-  return known.version !== version || known.home !== home || known.built !== (statSync(join(home, "dist/types/kernel/index.d.ts"), { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  return JSON.stringify({ version, home: resolve(home), built: statSync(join(home, "dist/types/kernel/index.d.ts"), { throwIfNoEntry: false })?.mtimeMs ?? 0 })
 }
 
 const CONFIG = `${JSON.stringify({

@@ -30,7 +30,8 @@ export class Documents {
   /** Those whose stat changed are told anew. */
   refresh(): Promise<void> {
     return this.#inTurn(async () => {
-      for (const [path, document] of [...this.#open]) if ((await stampOf(path)) !== document.stamp) await this.#sync(path)
+      // Being told of moves one to the end.
+      for (const [path, document] of Array.from(this.#open)) if ((await stampOf(path)) !== document.stamp) await this.#sync(path)
     })
   }
 

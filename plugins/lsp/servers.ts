@@ -6,6 +6,7 @@ import { extname } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { messageOf, type Graft } from "graft"
 import { inside } from "../lib/confine.ts"
+import { expanded } from "../lib/expanded.ts"
 import { directoriesAbove, findProgram, nearestWith, type Found } from "../lib/findprogram.ts"
 import { inherited } from "../lib/inherited.ts"
 import type { Findings, LanguageServer, Lsp, LspServer, LspState } from "./contract.ts"
@@ -74,11 +75,13 @@ export class Servers {
   async look(): Promise<void> {
     const wanted = await this.#wanted()
     const stale = [...this.#pool.lives].filter(([, { server }]) => !isDeepStrictEqual(wanted.find(({ name }) => name === server.name), server))
+    for (const starting of this.#pool.starting.values()) void starting.then(() => this.look(), () => {})
     await Promise.all(stale.map(([key]) => this.#end(key, "the config changed")))
     for (const [key, { state }] of this.#standing) if (state !== "running" && state !== "starting") this.#standing.delete(key)
   }
 
   async endAll(reason: string): Promise<void> {
+    await Promise.allSettled(this.#pool.starting.values())
     await Promise.all([...this.#pool.lives.keys()].map((key) => this.#end(key, reason)))
   }
 
@@ -150,11 +153,13 @@ export class Servers {
   async #live(place: Place): Promise<Live> {
     const { key, server, root } = place
     const there = this.#pool.lives.get(key)
-    if (there?.lost === undefined && there && isDeepStrictEqual(there.server, server)) {
-      this.#used(key)
+    const standing = this.#standing.get(key)
+    if (there && there.lost === undefined && isDeepStrictEqual(there.server, server)) {
+      // A generation that retired meanwhile may have started it, and told nobody.
+      if (standing?.state === "running") this.#used(key)
+      else this.#began(key, there)
       return there
     }
-    const standing = this.#standing.get(key)
     if (standing?.resting) throw new Error(`${standing.reason}; it is tried again within ${standing.wait / 1_000} s`)
     const starting = this.#pool.starting.get(key) ?? this.#start(place)
     if (standing?.state !== "starting") this.#standing.set(key, { name: server.name, root, state: "starting", since: Date.now(), wait: standing?.wait ?? FIRST, resting: false })
@@ -170,8 +175,13 @@ export class Servers {
 
   #start({ key, server, root, found }: Place): Promise<Live> {
     const log = logIn(this.#pool, server.name)
-    const program = { command: found.path, args: server.command.slice(1), env: { ...inherited({ toolchains: true }), ...server.env }, directory: root }
-    const starting = this.#room().then(() => openLive({ server, root, program, log, leash: this.#pool.leash }, this.#pool.over.signal)).then((live) => {
+    const { config, location } = this.#graft
+    const open = async () => {
+      await this.#room(key)
+      const env = { ...inherited({ toolchains: true }), ...(await expanded(config, location, server.env)) }
+      return openLive({ server, root, program: { command: found.path, args: server.command.slice(1), env, directory: root }, log, leash: this.#pool.leash }, this.#pool.over.signal)
+    }
+    const starting = open().then((live) => {
       log.say(`started for ${root}`)
       this.#pool.lives.set(key, live)
       return live
@@ -183,10 +193,11 @@ export class Servers {
     return starting
   }
 
-  /** Who was not needed for the longest time makes way. */
-  async #room(): Promise<void> {
-    const keys = [...this.#pool.lives.keys()]
-    await Promise.all(keys.slice(0, Math.max(0, keys.length - MOST + 1)).map((key) => this.#end(key, "others are needed more")))
+  /** Who was not needed for the longest time makes way, and who is in this one's place. */
+  async #room(key: string): Promise<void> {
+    const keys = [...this.#pool.lives.keys()].filter((each) => each !== key)
+    if (this.#pool.lives.has(key)) await this.#end(key, "another one takes its place")
+    await Promise.all(keys.slice(0, Math.max(0, keys.length - MOST + 1)).map((each) => this.#end(each, "others are needed more")))
   }
 
   #stand(key: string, live: Live): void {
@@ -239,10 +250,10 @@ export class Servers {
     live.ears = undefined
     logIn(this.#pool, live.server.name).say(`it is ended: ${reason}`)
     const standing = this.#standing.get(key)
-    if (standing) Object.assign(standing, { state: "stopped", reason, since: Date.now() })
+    if (standing && standing.state !== "starting") Object.assign(standing, { state: "stopped", reason, since: Date.now() })
     this.#offer()
     await live.end()
-    if (standing && !this.#graft.retiring.aborted) this.#graft.emit("lsp.stopped", { server: { name: standing.name, root: standing.root, state: "stopped", reason, since: standing.since, files: 0 } })
+    if (!this.#graft.retiring.aborted) this.#graft.emit("lsp.stopped", { server: { name: live.server.name, root: live.root, state: "stopped", reason, since: Date.now(), files: 0 } })
   }
 
   /** The latest used last, which is the order in which they make way. */

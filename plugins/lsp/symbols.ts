@@ -1,9 +1,9 @@
 /** The tool `symbols`: what a language server knows of names: an outline, a search, definitions and uses. */
-import { readFile } from "node:fs/promises"
 import { relative } from "node:path"
 import * as v from "valibot"
 import { messageOf } from "graft"
 import { inside, locate } from "../lib/confine.ts"
+import { readTextFile } from "../lib/textfile.ts"
 import type { ToolDefinition, ToolResult } from "../tool/contract.ts"
 import type { Live } from "./live.ts"
 import { pathOf } from "./place.ts"
@@ -75,7 +75,7 @@ async function atFile(servers: Answering, location: string, directory: string, w
 
 async function positionIn(real: string, { line, name }: Wanted): Promise<{ line: number; character: number }> {
   if (line === undefined || name === undefined) throw new Error('"line" and "name" say which name is meant')
-  const text = (await readFile(real, "utf8")).split("\n")[line - 1]
+  const text = (await linesOf(real))[line - 1]
   const character = text?.search(new RegExp(`(?<![\\w$])${name.replace(/[^\w]/g, "\\$&")}(?![\\w$])`)) ?? -1
   if (character < 0) throw new Error(`"${name}" does not stand in line ${line}${text === undefined ? ", which is not there" : `: ${text.trim().slice(0, MOST_LINE)}`}`)
   return { line: line - 1, character }
@@ -104,11 +104,14 @@ async function placesOf(answers: readonly unknown[], location: string): Promise<
     const path = pathOf(uri)
     if (path === undefined) continue
     const own = inside(location, path)
-    if (own && !texts.has(path) && texts.size < MOST_READ) texts.set(path, (await readFile(path, "utf8").catch(() => "")).split("\n"))
+    if (own && !texts.has(path) && texts.size < MOST_READ) texts.set(path, await linesOf(path))
     lines.push(`${own ? relative(location, path) : path}:${start.line + 1}:${start.character + 1} ${texts.get(path)?.[start.line]?.trim().slice(0, MOST_LINE) ?? ""}`.trimEnd())
   }
   return [...new Set(lines)]
 }
+
+/** None of what cannot be read, or leads elsewhere. */
+const linesOf = async (real: string): Promise<string[]> => ((await readTextFile(real).catch(() => undefined))?.text ?? "").split("\n")
 
 function listOf<T>(answer: unknown, schema: v.GenericSchema<unknown, T>): T[] {
   return (Array.isArray(answer) ? answer.slice(0, 10_000) : []).flatMap((each) => {

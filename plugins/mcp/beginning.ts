@@ -4,6 +4,7 @@
  */
 import type { Graft } from "graft"
 import type { Mcp } from "./contract.ts"
+import type { McpOptions } from "./section.ts"
 import type { McpState, Servers } from "./servers.ts"
 
 export interface Beginning {
@@ -19,7 +20,7 @@ export interface Beginning {
   readonly service: Mcp
 }
 
-export function makeBeginning(graft: Graft<McpState>): Beginning {
+export function makeBeginning(graft: Graft<McpState, McpOptions>): Beginning {
   let opened: Promise<Servers> | undefined
   let there: Servers | undefined
   const open = () => (opened ??= import("./servers.ts").then(({ openServers }) => openServers(graft)).then((servers) => (there = servers)).catch((error: unknown) => {

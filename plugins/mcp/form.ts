@@ -2,7 +2,7 @@
 import type { ElicitRequestFormParams, ElicitResult } from "@modelcontextprotocol/client"
 import type { Answer, Question } from "../question/contract.ts"
 
-const MOST_FIELDS = 12
+const MOST_FIELDS = 32
 const MOST_CHOICES = 12
 /** Characters of what the server says. */
 const MOST_TEXT = 1_000

@@ -2,11 +2,12 @@
 import { join } from "node:path"
 import { definePlugin } from "graft"
 import { makeBeginning } from "./beginning.ts"
-import { section } from "./section.ts"
+import { Options, section, type McpOptions } from "./section.ts"
 import type { McpState } from "./servers.ts"
 
-export default definePlugin<McpState>({
+export default definePlugin<McpState, McpOptions>({
   per: "location",
+  options: Options,
   state: { version: 1, init: () => ({ begun: false, told: {}, problems: [], found: [] }) },
   async setup(graft) {
     const { takeOver, begin, look, loggedIn, instruct, service } = makeBeginning(graft)

@@ -1,4 +1,5 @@
 /** How somebody logs in to a server at an address: a way for `auth`, made of what the config and the server's refusals say. */
+import { isDeepStrictEqual } from "node:util"
 import type { Graft, Remove } from "graft"
 import type { OAuthMethod } from "../auth/contract.ts"
 import { integrationOf, type Challenge, type Keys } from "./connection/bearer.ts"
@@ -34,7 +35,9 @@ export class Login implements Keys {
   }
 
   challenged(challenge: Challenge): void {
-    this.#challenge = { ...this.#challenge, ...challenge }
+    const next = { ...this.#challenge, ...challenge }
+    if (isDeepStrictEqual(next, this.#challenge)) return
+    this.#challenge = next
     this.#offer()
   }
 

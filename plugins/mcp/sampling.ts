@@ -16,7 +16,7 @@ export async function sample(graft: Graft<never>, server: string, { messages, sy
   const turns = messages.map(({ role, content }) => ({ role, text: [content].flat().map(textOf).join("\n") }))
   const detail = [...(systemPrompt ? [`system: ${systemPrompt}`] : []), ...turns.map(({ role, text }) => `${role}: ${text}`)].join("\n\n")
   if (detail.length > MOST_SENT) throw new Error(`that is more than ${MOST_SENT} characters`)
-  const answer = await graft.permission.request({ action: "sampling", resource: server, detail: `The MCP server "${server}" wants a model to answer this:\n${detail.slice(0, MOST_SHOWN)}${detail.length > MOST_SHOWN ? "\n…" : ""}`, ...(session && { session }), ...(call && { call: `${call} sampling` }) }, { signal })
+  const answer = await graft.permission.request({ action: "sampling", resource: server, detail: `The MCP server "${server}" wants a model to answer this:\n${detail.slice(0, MOST_SHOWN)}${detail.length > MOST_SHOWN ? "\n…" : ""}`, ...(session && { session }), ...(call && { call }) }, { signal })
   if (!answer.allowed) throw new Error(answer.because === "denied" ? "the user said no" : "nobody is here to say yes")
   const ref = session === undefined ? undefined : (await graft.session.get(session))?.model
   const model = await graft.model.resolve(ref)

@@ -1,4 +1,4 @@
-/** `mcp` in the config: one block a server. */
+/** `mcp` in the config: one block a server; and `plugins.mcp`, what holds for all of them. */
 import * as v from "valibot"
 import type { ConfigSection } from "../config/contract.ts"
 
@@ -24,6 +24,10 @@ export const Settings = v.pipe(v.strictObject({
   })),
 }), v.check(({ command, url }) => command === undefined || url === undefined, 'either a "command" or a "url"'))
 export type Settings = v.InferOutput<typeof Settings>
+
+/** `plugins.mcp`. `many`: tools that are offered at once; of more, those that are needed are found first. */
+export const Options = v.strictObject({ many: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000)), 40) })
+export type McpOptions = v.InferOutput<typeof Options>
 
 export const section: ConfigSection = {
   id: "mcp",

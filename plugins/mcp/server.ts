@@ -6,6 +6,7 @@
 import { resolve } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { messageOf, type Graft } from "graft"
+import { expanded } from "../lib/expanded.ts"
 import type { ToolContext, ToolResult } from "../tool/contract.ts"
 import { openLink, type Address, type Ears, type Link } from "./connection/link.ts"
 import type { ServerLog } from "../lib/serverlog.ts"
@@ -234,7 +235,7 @@ export class Server {
     const { config, location } = this.#graft
     const { command, args = [], env = {}, cwd = ".", url, headers = {} } = this.settings
     const text = (value: string) => (value.includes("{") ? config.expand(value, location) : value)
-    const texts = async (values: Readonly<Record<string, string>>) => Object.fromEntries(await Promise.all(Object.entries(values).map(async ([name, value]) => [name, await text(value)] as const)))
+    const texts = (values: Readonly<Record<string, string>>) => expanded(config, location, values)
     if (url !== undefined) {
       const login = await this.#loginAt(url)
       return { kind: "http", url: await text(url), headers: await texts(headers), ...(login && { keys: login }) }

@@ -10,6 +10,7 @@ import { Offers } from "./offer/offers.ts"
 import { Prompts } from "./offer/prompts.ts"
 import { closePool, logIn, openPool, SHAPE, type Pool } from "./connection/pool.ts"
 import { Server } from "./server.ts"
+import type { McpOptions } from "./section.ts"
 import { wantedServers } from "./wanted.ts"
 
 /** `told` and `problems`: what was said, so that a reload says nothing again. `found`: names that `mcp_find` gave. */
@@ -18,10 +19,10 @@ export interface McpState { begun: boolean; told: Record<string, McpServer>; pro
 /** Milliseconds that somebody waits for all to be connected or not. */
 const PATIENCE = 90_000
 
-export const openServers = async (graft: Graft<McpState>): Promise<Servers> => new Servers(graft, await graft.keep("servers", SHAPE, openPool, closePool))
+export const openServers = async (graft: Graft<McpState, McpOptions>): Promise<Servers> => new Servers(graft, await graft.keep("servers", SHAPE, openPool, closePool))
 
 export class Servers {
-  readonly #graft: Graft<McpState>
+  readonly #graft: Graft<McpState, McpOptions>
   readonly #pool: Pool
   readonly #offers: Offers
   readonly #prompts: Prompts
@@ -31,10 +32,10 @@ export class Servers {
   #started: Promise<void> | undefined
   readonly #waiting = new Set<() => void>()
 
-  constructor(graft: Graft<McpState>, pool: Pool) {
+  constructor(graft: Graft<McpState, McpOptions>, pool: Pool) {
     this.#graft = graft
     this.#pool = pool
-    this.#offers = new Offers(this.#own, { get: () => graft.state.value.found, set: (names) => graft.state.update((state) => { state.found = [...names] }) })
+    this.#offers = new Offers(this.#own, { get: () => graft.state.value.found, set: (names) => graft.state.update((state) => { state.found = [...names] }) }, graft.options.many)
     for (const [name, { settings, lost, tools }] of pool.links) if (lost === undefined && tools) this.#servers.set(name, this.#make(name, settings))
     this.#prompts = new Prompts(this.#own)
     this.#offers.sync(this.#sorted())

@@ -20,5 +20,14 @@ async function resolved({ config, location }: Pick<Graft, "config" | "location">
   return named
 }
 
+/** Only another program's file names it: a wish, which must not stand in the way where it cannot be met. */
+export async function isHearsay({ config, location }: Pick<Graft, "config" | "location">, purpose: Purpose): Promise<boolean> {
+  try {
+    return (await config.explain(purpose === "small" ? "small_model" : "model", location)).winner?.from !== undefined
+  } catch {
+    return false
+  }
+}
+
 const textsIn = (value: unknown): string[] => [value].flat().filter((each): each is string => typeof each === "string" && each !== "")
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,6 +1,6 @@
 /** The service `model`: queries over what was folded, and the choice of a model for a turn. */
 import type { Graft } from "graft"
-import { namedInConfig, type Purpose } from "./chain.ts"
+import { isHearsay, namedInConfig, type Purpose } from "./chain.ts"
 import type { Model, ModelDatabase, ModelSource } from "./contract.ts"
 import type { Database, ModelState } from "./database.ts"
 import { ModelError } from "./errors.ts"
@@ -85,7 +85,13 @@ export function makeModels(graft: Graft<ModelState>, database: Database, refresh
 
   async function chosen(purpose: Purpose, agent: string | undefined): Promise<Model> {
     const refs = await namedInConfig(graft, purpose, agent)
-    if (refs.length > 0) return firstOf(refs)
+    if (refs.length > 0) {
+      try {
+        return await firstOf(refs)
+      } catch (error) {
+        if (!(await isHearsay(graft, purpose))) throw error
+      }
+    }
     return purpose === "small" ? smallBeside(await chosen("default", agent), offer()) : bestOfAll()
   }
 

@@ -36,7 +36,10 @@ export function carriedBy(name: string, rest: readonly Word[]): Carried | undefi
     if (carrier.value?.test(text)) at++
     else if (!carrier.flag?.test(text)) return { unclear: `"${name}" with an option that is not known` }
   }
-  const inner = rest.slice(at + (carrier.between ?? 0))
+  at += carrier.between ?? 0
+  // What may turn out to be several words shifts all that follow.
+  if (!rest.slice(0, at).every(({ sure }) => sure)) return { commands: [rest.slice(at)], unclear: `"${name}" with an option that is not certain` }
+  const inner = rest.slice(at)
   if (inner.length === 0) return name === "exec" ? { only: true } : name === "xargs" ? { commands: [[literal("echo"), ANY]], only: true } : { unclear: `"${name}" without a command` }
   return { commands: [name === "xargs" ? [...inner, ANY] : inner], only: true }
 }
@@ -60,21 +63,28 @@ function ofEnv(rest: readonly Word[]): Carried {
   if (rest[at]?.text.startsWith("-")) return { unclear: `"env" with an option that is not known` }
   if (rest.slice(at).every(({ text, sure }) => sure && /^\w+=/.test(text))) return { only: rest.length === 0, ...(rest.length > 0 && { unclear: `"env" without a command` }) }
   // A leading NAME=value is no command, whatever its quotes.
-  return { commands: [rest.slice(at).map((word, index, all) => (all.slice(0, index + 1).every(({ text }) => /^[A-Za-z_]\w*=/.test(text)) ? { ...word, sets: word.text.slice(0, word.text.indexOf("=")) } : word))], only: true }
+  return { commands: [rest.slice(at).map((word, index, all) => (all.slice(0, index + 1).every(({ text, one }) => one && /^[A-Za-z_]\w*=/.test(text)) ? { ...word, sets: word.text.slice(0, word.text.indexOf("=")) } : word))], only: true }
+}
+
+/** `runs`: what stands behind it is a command. `acts`: it does more than find. */
+const FINDERS: Readonly<Record<string, { runs: RegExp; acts: RegExp }>> = {
+  find: { runs: /^-(exec|execdir|ok|okdir)$/, acts: /^-(delete|fprint|fls)/ },
+  fd: { runs: /^(-[xX]|--exec|--exec-batch)$/, acts: /^(-[a-zA-Z]+[xX]|--exec)/ },
 }
 
 function ofFind(name: string, rest: readonly Word[]): Carried | undefined {
-  const runs = name === "find" ? /^-(exec|execdir|ok|okdir)$/ : /^(-[xX]|--exec|--exec-batch)$/
+  const { runs, acts } = FINDERS[name] ?? FINDERS.fd!
   const commands: Word[][] = []
   for (let at = 0; at < rest.length; at++) {
-    if (!runs.test(rest[at]!.text)) {
-      if (/^-(delete|fprint|fls)|^-[a-zA-Z]*[xX]$|^--exec/.test(rest[at]!.text) && !/^-(xdev|[mac]?newer|L|H|P)/.test(rest[at]!.text) && !/^-(max|min)depth$/.test(rest[at]!.text)) return { commands, unclear: `"${name}" with "${rest[at]!.text}"` }
+    const { text } = rest[at]!
+    if (!runs.test(text)) {
+      if (acts.test(text)) return { commands, unclear: `"${name}" with "${text}"` }
       continue
     }
     const end = name === "find" ? rest.findIndex((word, index) => index > at && (word.text === ";" || (word.text === "+" && rest[index - 1]?.text === "{}"))) : rest.length
     if (end < 0) return { commands, unclear: `"${name}" with a command that does not end` }
-    commands.push(rest.slice(at + 1, end).map((word) => (word.text.includes("{}") ? { ...ANY, text: word.text, one: true } : word)))
-    if (name !== "find") commands[0]!.push(ANY)
+    const inner = rest.slice(at + 1, end).map((word) => (word.text.includes("{}") ? { ...ANY, text: word.text, one: true } : word))
+    commands.push(name === "find" ? inner : [...inner, ANY])
     at = end
   }
   return commands.length > 0 ? { commands } : undefined

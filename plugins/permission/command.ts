@@ -5,14 +5,12 @@
  */
 import { isAbsolute } from "node:path"
 import type { Node } from "web-tree-sitter"
-import { carriedBy } from "./carried.ts"
 import type { Parse } from "./grammar.ts"
 import { isHeredocWhole, leftOf } from "./heredoc.ts"
-import { isHarmless, isSteered, runsMore, setsMore } from "./programs.ts"
+import { runsMore, setsMore } from "./programs.ts"
+import { simpleOf, type SimpleCommand } from "./simple.ts"
 import { literal, readWord, readWords, type Line, type Word } from "./word.ts"
 
-/** `text` is the command as its rules see it: words unquoted unless they hold a space, joined by one; `head` is where its name stands, after its assignments (-1: there is none). `harmless`: it needs no rule; it does nothing, or only carries one that is listed by itself. */
-export interface SimpleCommand { name: string; head: number; words: readonly Word[]; text: string; harmless: boolean }
 export interface CommandLine { commands: readonly SimpleCommand[]; writes: readonly string[]; reads: readonly string[]; unclear?: string }
 
 const MAX_LENGTH = 32_768
@@ -22,10 +20,8 @@ const MAX_STEPS = 5_000
 /** Commands in arguments of commands. */
 const MAX_CARRIED = 5
 
-export const MOVERS: ReadonlySet<string> = new Set(["cd", "pushd", "popd"])
+const MOVERS: ReadonlySet<string> = new Set(["cd", "pushd", "popd"])
 const HARMLESS = new Set(["/dev/null", "/dev/stdout", "/dev/stderr"])
-/** Variables that programs take for settings, and run nothing of. */
-const SETTINGS = new Set(["CI", "NODE_ENV", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TZ", "LANG", "LC_ALL"])
 /** What only holds statements, and the words and signs that hold them together. */
 const HOLDERS = new Set(["program", "list", "pipeline", "negated_command", "subshell", "compound_statement", "do_group", "if_statement", "elif_clause", "else_clause", "while_statement", "command_substitution", "process_substitution"])
 const WORD = /^(word|number|concatenation|brace_expression|.*string|.*expansion|.*substitution)$/
@@ -33,7 +29,7 @@ const JOINTS = new Set(["", ";", "&", "&&", "|", "||", "|&", "\n", "!", "(", ")"
 
 export function readCommand(line: string, parse: Parse): CommandLine {
   const found: Found = { commands: [], writes: [], reads: [], steps: 0 }
-  new Reader(line, parse, found, 0).readAll()
+  new Reader(line, parse, found).readAll()
   if (found.commands.length === 0 && found.writes.length === 0) found.unclear ??= "no command"
   const astray = found.commands.some(({ name }) => MOVERS.has(name)) ? found.writes.find((target) => !isAbsolute(target)) : undefined
   if (astray !== undefined) found.unclear ??= `it changes directory, and writes ${astray}`
@@ -48,13 +44,15 @@ class Reader implements Line {
   readonly #found: Found
   readonly #carried: number
   #depth = 0
-  #sets: ReadonlySet<string> = new Set()
+  #sets: ReadonlySet<string>
 
-  constructor(text: string, parse: Parse, found: Found, carried: number) {
+  /** `sets`: the variables of the line in which this one stands. */
+  constructor(text: string, parse: Parse, found: Found, carried = 0, sets: ReadonlySet<string> = new Set()) {
     this.#text = text
     this.#parse = parse
     this.#found = found
     this.#carried = carried
+    this.#sets = sets
   }
 
   readAll(): void {
@@ -63,14 +61,14 @@ class Reader implements Line {
     if (/[^\P{C}\t\n]|[^\P{Z} ]/u.test(this.#text)) return this.unclear("control characters or unusual spaces")
     const read = this.#parse(this.#text, (tree) => {
       if (tree.hasError) this.unclear("it is not whole, or not bash")
-      this.#sets = variablesOf(tree)
+      this.#sets = new Set([...this.#sets, ...variablesOf(tree)])
       this.#statement(tree)
     })
     if (!read) this.unclear("it takes too long to read")
   }
 
   unclear(reason: string): void { this.#found.unclear ??= reason }
-  isSet(variable: string): boolean { return this.#sets.has(variable) || /\bread\b/.test(this.#text) }
+  isSet(variable: string): boolean { return this.#sets.has(variable) }
   nested(node: Node): void {
     if (node.text.trimStart().startsWith("`") && node.text.includes("<<")) this.unclear("a here document in backticks")
     if (HOLDERS.has(node.type)) this.#statement(node)
@@ -96,13 +94,14 @@ class Reader implements Line {
     return this.#found.steps <= MAX_STEPS
   }
 
-  /** Between its parts are blanks, and nothing that only the tree takes for one. */
+  /** Between its parts are blanks, and nothing that only the tree takes for one. The words of a command are looked at one by one. */
   #gaps(node: Node): void {
     let end = node.startIndex
     let before: Node | undefined
     for (const child of node.children) {
-      if (!/^(?:\s|\\\n)*$/.test(this.#text.slice(end, child.startIndex))) this.unclear("something between words")
-      if (child.startIndex === end && before && WORD.test(before.type) && WORD.test(child.type)) this.unclear("words without a gap")
+      const gap = this.#text.slice(end, child.startIndex)
+      if (!/^(?:\s|\\\n)*$/.test(gap)) this.unclear("something between words")
+      if (!/[ \t]/.test(gap) && node.type !== "command" && before && WORD.test(before.type) && WORD.test(child.type)) this.unclear("words without a gap")
       end = child.endIndex
       before = child
     }
@@ -253,16 +252,20 @@ class Reader implements Line {
     else this.#add(words)
   }
 
-  /** Numbers are evaluated in `[[`, and `-v` looks into subscripts: both run what stands there. */
+  /** `[` is a command like any other, `[[` has a grammar of its own. Numbers are evaluated in it, and `-v` looks into subscripts: both run what stands there. */
   #test(node: Node): void {
-    const double = node.text.startsWith("[[")
-    if (node.text.startsWith("((") || new RegExp(double ? String.raw`\s-(eq|ne|lt|le|gt|ge|v|R)\s` : String.raw`\s-[vR]\s`).test(node.text)) this.unclear("a test that evaluates")
+    const { text } = node
+    const double = text.startsWith("[[")
+    if (!(double ? /^\[\[\s[^]*\s\]\]$/ : /^\[[ \t][^]*[ \t]\]$/).test(text)) this.unclear("a test")
+    if ((double ? /\s-(eq|ne|lt|le|gt|ge|v|R)\s/ : /\s-[vR]\s/).test(text)) this.unclear("a test that evaluates")
+    let end = node.startIndex
     for (const leaf of leaves(node)) {
-      if (!leaf.isNamed || ["test_operator", "extglob_pattern", "regex"].includes(leaf.type)) {
-        if (!/^(?:[\w.*?+=~!<>&|()^$:/@[\]-]|\\.)*$/.test(leaf.text.trim()) || /\$\(/.test(leaf.text)) this.unclear("a test")
-      } else readWord(leaf, this)
+      if (!(double ? /^\s*$/ : /^(?:[ \t]|\\\n)*$/).test(this.#text.slice(end, leaf.startIndex))) this.unclear("a test")
+      end = leaf.endIndex
+      if (leaf.isNamed && !["test_operator", "extglob_pattern", "regex"].includes(leaf.type)) readWord(leaf, this)
+      else if (!(double ? /^(?:[\w.*?+=~!<>&|()^$:/@[\]-]|\\.)*$/ : /^[\w=!-]*$|^[[\]]$/).test(leaf.text.trim()) || leaf.text.includes("$(")) this.unclear("a test")
     }
-    this.#found.commands.push({ name: "[", head: 0, words: [literal("[")], text: node.text, harmless: true })
+    this.#found.commands.push({ name: "[", head: 0, words: [literal("[")], text, harmless: true })
   }
 
   #for(node: Node): void {
@@ -304,25 +307,13 @@ class Reader implements Line {
   }
 
   #add(given: readonly Word[]): void {
-    const words = given.some(({ sets }) => sets === undefined) ? given.filter(({ sets, sure }) => !sets || !sure || !SETTINGS.has(sets)) : given
-    if (words.length === 0) return
-    const head = words.findIndex(({ sets }) => sets === undefined)
-    for (const { text } of words.slice(0, head < 0 ? undefined : head)) this.#refuse(setsMore(text))
-    const text = words.map((word) => quoted(word.text)).join(" ")
-    const [program, ...rest] = head < 0 ? [] : words.slice(head)
-    if (!program) return void this.#found.commands.push({ name: "", head, words, text, harmless: words.every(({ sets }) => /^[a-z][a-z\d_]*$/.test(sets!) && !/_proxy$|^npm_/.test(sets!)) })
-    const name = baseName(program.text)
-    const certain = program.sure && /^[\w./+@%:,[-]+$/.test(program.text)
-    const values = rest.map((word) => word.text)
-    const carried = certain ? carriedBy(name, rest) : undefined
-    const harmless = certain && head === 0 && (carried?.only === true || isHarmless(name, values))
-    this.#found.commands.push({ name, head, words, text, harmless })
-    if (!certain) return this.unclear("a command whose name is not certain")
+    const made = simpleOf(given)
+    if (!made) return
+    const { command, carried, doubts } = made
+    this.#found.commands.push(command)
     for (const inner of carried?.commands ?? []) this.#carry(() => this.#add(inner))
-    if (carried?.script !== undefined) new Reader(carried.script, this.#parse, this.#found, this.#carried + 1).readAll()
-    if (isSteered(name) && rest.some((word, at) => mayBeOption(word, rest[at - 1]))) this.unclear(`"${name}" with an argument that comes out of the line itself`)
-    if (carried) this.#refuse(carried.unclear)
-    else if (!harmless) this.#refuse(runsMore(name, values))
+    if (carried?.script !== undefined) new Reader(carried.script, this.#parse, this.#found, this.#carried + 1, this.#sets).readAll()
+    for (const doubt of doubts) this.unclear(doubt)
   }
 
   #carry(work: () => void): void {
@@ -331,25 +322,15 @@ class Reader implements Line {
     else work()
     this.#depth -= 10
   }
-
-  #refuse(reason: string | undefined): void {
-    if (reason !== undefined) this.unclear(reason)
-  }
 }
 
 /** The variables that a line sets to what may be more than a name or a path. */
-function variablesOf(tree: Node): ReadonlySet<string> {
-  return new Set(tree.descendantsOfType(["variable_assignment", "for_statement"]).flatMap((node) => {
+function variablesOf(tree: Node): string[] {
+  return tree.descendantsOfType(["variable_assignment", "for_statement", "command"]).flatMap((node) => {
+    if (node?.type === "command") return node.namedChild(0)?.text === "read" ? node.namedChildren.slice(1).map(({ text }) => text) : []
     const [variable, ...values] = node?.namedChildren.filter(({ type }) => type !== "do_group" && type !== "compound_statement") ?? []
     return variable && !values.every(({ text }) => /^[\w./*?@:+,][\w./*?@:+,=-]*$/.test(text)) ? [variable.text] : []
-  }))
+  })
 }
 
-/** Options whose value is only a text. */
-const TEXT_FOLLOWS = /^(-[a-zA-Z]*m|--message|-t|--title|-b|--body)$/
-const mayBeOption = (word: Word, before: Word | undefined): boolean => !word.sure && word.fed && !(word.one && ((before?.sure && TEXT_FOLLOWS.test(before.text)) || /^[\w./@]/.test(word.text)))
-
-const leaves = (node: Node): Node[] => node.children.flatMap((child) => (/_expression$/.test(child.type) && child.type !== "brace_expression" ? leaves(child) : [child]))
-const baseName = (name: string): string => name.slice(name.lastIndexOf("/") + 1)
-/** A word with a space in it is not two words. */
-export const quoted = (word: string): string => (word === "" || /\s/.test(word) ? `'${word}'` : word)
+const leaves = (node: Node): Node[] => node.children.flatMap((child) => (child.type.endsWith("_expression") && child.type !== "brace_expression" ? leaves(child) : [child]))

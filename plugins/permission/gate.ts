@@ -5,11 +5,9 @@ import { locate } from "../lib/confine.ts"
 import { askId, type AskState, type Asks, type End } from "./asks.ts"
 import type { Answer, Decided, PendingAsk, Permission, PermissionAsk, Reply, Verdict } from "./contract.ts"
 import type { Grammar } from "./grammar.ts"
-import { explain, read } from "./judge.ts"
 import { resolved } from "./places.ts"
 import { defaultRules, parseRule, SHELL, type Effect, type Rule, type RuleLayer } from "./rules.ts"
 import { EVERYWHERE, type SavedAnswers } from "./saved.ts"
-import { pathsOf } from "./subjects.ts"
 
 const answerOf = (reply: Decided, verdict: Verdict, said?: string): Answer => (reply === "deny" ? { allowed: false, verdict, because: "denied", ...(said && { said }) } : { allowed: true, verdict })
 /** Characters of a person's reason. */
@@ -28,6 +26,9 @@ const EFFECTS: readonly Effect[] = ["deny", "ask", "allow"]
 const REPLIES: readonly Reply[] = ["once", "always", "everywhere", "deny"]
 
 export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, saved: SavedAnswers, grammar: Grammar): Permission {
+  // Read by the first question, not by a start.
+  let loading: Promise<[typeof import("./judge.ts"), typeof import("./subjects.ts")]> | undefined
+  const judging = () => (loading ??= Promise.all([import("./judge.ts"), import("./subjects.ts")]))
   const someoneAnswers = () => [...graft.all("face")].some((face) => face.answers)
 
   async function configured(): Promise<Rule[]> {
@@ -50,7 +51,8 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
   }
 
   async function explained(ask: PermissionAsk) {
-    const line = read(ask, ask.action === SHELL ? await grammar.open() : undefined)
+    const [{ explain, read }, { pathsOf }] = await judging()
+    const line = read(ask, ask.action === SHELL ? await grammar.open().catch((error: unknown) => void graft.log.error("the grammar of the shell could not be loaded, so every command is asked about:", error)) : undefined)
     // Where the files that it names really lie; what cannot be told is taken as it is written.
     const real = new Map(await Promise.all((line ? pathsOf(line, ask.directory ?? location) : []).map(async (path) => [path, await locate(path, location).then((place) => place.real, () => path)] as const)))
     const given = (await rules()).flatMap((rule) => resolved(rule, location))
@@ -99,8 +101,11 @@ export function makeGate(graft: Graft<AskState>, location: string, asks: Asks, s
         graft.emit("permission.asked", pending)
       }
       const end: End = await asks.wait(id, wait?.signal)
-      if (end === "interrupted") graft.emit("permission.replied", { id, reply: "interrupted", session: ask.session })
-      if (end === "interrupted" || end === "unanswered") return { allowed: false, verdict, because: end }
+      if (end === "interrupted") {
+        graft.emit("permission.replied", { id, reply: "interrupted", session: ask.session })
+        return { allowed: false, verdict, because: end }
+      }
+      if (end === "unanswered") return unattended(verdict)
       await wait?.replied?.(id, end.reply)
       return answerOf(end.reply, verdict, end.said)
     },

@@ -14,7 +14,7 @@ export default definePlugin<AskState>({
   needs: ["config"],
   state: { version: 1, init: () => ({ pending: {} }) },
   async setup(graft) {
-    // One for all projects, from the first shell line that any of them judges.
+    // 12 MB from the first shell line on; who edits this plugin does not load it again.
     const grammar = await graft.keep("grammar", "bash", lazyGrammar, (kept) => kept.close())
     const asks = new Asks(graft.state, graft.retiring)
     const saved = new SavedAnswers(join(paths(graft.kernel.host.dataDir).data, "permissions.json"), (message) => graft.log.warn(message))

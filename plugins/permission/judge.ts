@@ -8,25 +8,34 @@ import type { Judged, PermissionAsk, Verdict } from "./contract.ts"
 import type { Parse } from "./grammar.ts"
 import { isExact, matchesPattern, precision } from "./pattern.ts"
 import { LAYERS, matches, mayMatch, SHELL, WRITE, type Rule } from "./rules.ts"
+import type { SimpleCommand } from "./simple.ts"
 import { partsOf, placeOf, type Part } from "./subjects.ts"
 import { suggest } from "./suggest.ts"
 
 /** `line`: the ask's command line, read; `realOf`: where a path that it names really leads. */
 export interface Seen { line?: CommandLine; realOf?(path: string): string }
 export const read = (ask: PermissionAsk, parse: Parse | undefined): CommandLine | undefined => (ask.action === SHELL && parse ? readCommand(ask.resource, parse) : undefined)
+/** What nobody has read may be anything. */
+const UNREAD: CommandLine = { commands: [], writes: [], reads: [], unclear: "the grammar of the shell could not be loaded" }
 
 export const judge = (ask: PermissionAsk, rules: readonly Rule[], location: string, seen: Seen = {}): Verdict => explain(ask, rules, location, seen).verdict
 
 /** The verdict, and what each part of a command line would be answered by itself. */
-export function explain(ask: PermissionAsk, rules: readonly Rule[], location: string, { line, realOf = (path) => path }: Seen = {}): { verdict: Verdict; parts: Judged[] } {
+export function explain(ask: PermissionAsk, rules: readonly Rule[], location: string, { line = ask.action === SHELL ? UNREAD : undefined, realOf = (path) => path }: Seen = {}): { verdict: Verdict; parts: Judged[] } {
   const parts = line ? partsOf(line, placeOf(ask, location, realOf)) : []
   const judged = parts.map((part) => judgePart(part, ask, rules, location))
   const verdict = line ? judgeLine(ask, rules, location, line, parts, judged) : verdictOf(deciding(rules.filter((rule) => matches(rule, ask, location))), ask.action)
   return {
-    verdict: verdict.effect === "ask" ? { ...verdict, suggest: ask.rule ?? suggest(ask, location, parts.some(({ named }, at) => named && judged[at]!.effect === "ask") ? undefined : line, parts) } : verdict,
+    verdict: verdict.effect === "ask" ? { ...verdict, suggest: ask.rule ?? suggest(ask, location, line && onlyAsking(line, judged)) } : verdict,
     // What is only named is of interest where it decides.
     parts: parts.flatMap(({ action, resource, named }, at) => (named && judged[at]!.effect === "allow" ? [] : [{ action, resource, ...judged[at]! }])),
   }
+}
+
+/** The one command for the sake of which a line is asked about. Its commands are the first of its parts. */
+function onlyAsking({ commands, unclear }: CommandLine, judged: readonly Verdict[]): SimpleCommand | undefined {
+  const asking = judged.flatMap(({ effect }, at) => (effect === "ask" ? [at] : []))
+  return unclear === undefined && asking.length === 1 ? commands[asking[0]!] : undefined
 }
 
 /** Deny beats everything; else the nearest layer decides, in it the more precise rule, on a tie ask. */

@@ -4,10 +4,10 @@
  * taken for what they seem (the shell's own words are complete, the list of others never is).
  */
 
-/** The shell's own words that run, or change, other commands. */
-const BUILTINS = ["eval", "exec", "source", ".", "command", "builtin", "coproc", "trap", "alias", "hash", "enable", "export", "declare", "typeset", "readonly", "local", "set", "shopt", "let", "read", "mapfile", "readarray", "unset", "bind", "complete", "compgen", "fc", "getopts"]
-/** Programs that run the command in their arguments. */
-const WRAPPERS = ["xargs", "env", "sudo", "doas", "su", "runuser", "pkexec", "setpriv", "nohup", "time", "timeout", "nice", "ionice", "chrt", "taskset", "setsid", "stdbuf", "chroot", "unshare", "nsenter", "systemd-run", "parallel", "watch", "entr", "script", "expect", "busybox", "toybox", "flock", "strace", "ltrace", "ssh-agent", "xvfb-run", "fakeroot", "at", "batch", "crontab", "tmux", "screen"]
+/** The shell's own words that change what other commands are, or run some. */
+const BUILTINS = ["source", ".", "coproc", "trap", "alias", "hash", "enable", "export", "declare", "typeset", "readonly", "local", "set", "shopt", "let", "read", "mapfile", "readarray", "unset", "bind", "complete", "compgen", "fc", "getopts"]
+/** Programs that run what they are told to, now or later. Those whose arguments can be looked through are in carried.ts. */
+const WRAPPERS = ["expect", "ssh-agent", "at", "batch", "crontab", "tmux", "screen", "psql", "mysql", "ed", "ex", "ftp", "m4"]
 const RUNNERS: ReadonlySet<string> = new Set([...BUILTINS, ...WRAPPERS])
 const RESERVED: ReadonlySet<string> = new Set(["if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "function", "in", "[[", "]]", "!"])
 const SHELLS: ReadonlySet<string> = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "ash"])
@@ -48,6 +48,8 @@ export function runsMore(name: string, rest: readonly string[]): string | undefi
   const carrier = CARRIERS.get(family)
   const carried = family === "sed" ? !plainSed(rest) : carrier !== undefined && rest.some((word) => carrier.test(word))
   if (carried) return `"${name}" with a program in its arguments`
+  // With a database and nothing to do it takes that from what is piped in.
+  if (name === "sqlite3" && rest.filter((word) => !word.startsWith("-")).length < 2) return `"${name}" reads its program from what is piped in`
   return INTERPRETERS.has(family) && readsProgram(rest) && !rest.some((word) => NO_PROGRAM.test(word)) ? `"${name}" reads its program from what is piped in` : undefined
 }
 

@@ -1,15 +1,18 @@
 /** What a shell line does, as things that rules are about: its commands, in every dress, and the files that it reads and writes. Pure. */
 import { resolve } from "node:path"
 import { inside } from "../lib/confine.ts"
-import { quoted, type CommandLine, type SimpleCommand } from "./command.ts"
+import type { CommandLine } from "./command.ts"
 import type { PermissionAsk } from "./contract.ts"
 import { exactly } from "./pattern.ts"
 import { SHELL, WRITE, type Subject } from "./rules.ts"
+import { quoted, type SimpleCommand } from "./simple.ts"
 import type { Word } from "./word.ts"
 
 /** Programs that change the files they are given: the last one, or all. */
 const CHANGES_LAST = new Set(["cp", "ln", "install", "rsync"])
 const CHANGES_ALL = new Set(["rm", "rmdir", "unlink", "shred", "mv", "touch", "mkdir", "truncate", "tee", "chmod", "chown", "chgrp"])
+
+const MOST_DIRECTORIES = 8
 
 /** `directory`: where it starts. `realOf`: where a path really leads. */
 export interface Place { location: string; directory: string; realOf(path: string): string }
@@ -20,17 +23,27 @@ export interface Part extends Subject { needed: boolean }
 
 export function partsOf(line: CommandLine, place: Place): Part[] {
   const many = line.commands.filter(({ harmless }) => !harmless).length > 1
+  const places = directoriesOf(line, place.directory).map((directory) => ({ ...place, directory }))
   return [
     ...line.commands.map((command) => ({ ...subjectOf(command), needed: !command.harmless && !staysInside(command, place), ...(many && { reason: `because of: ${command.text}` }) })),
     ...line.writes.map((path) => fileOf(WRITE, path, place, true)),
     ...line.reads.map((path) => fileOf("read", path, place, true)),
-    ...line.commands.flatMap((command) => mentionsOf(command, place)),
+    ...places.flatMap((each) => line.commands.flatMap((command) => mentionsOf(command, each))),
   ]
+}
+
+/** Where it starts, and where it may stand later: what it names is looked for in all of them. */
+function directoriesOf({ commands }: CommandLine, directory: string): string[] {
+  return commands.reduce((all, command) => {
+    const target = targetOf(command)
+    return target === undefined ? all : [...all, resolve(all.at(-1)!, target)].slice(-MOST_DIRECTORIES)
+  }, [directory])
 }
 
 /** The paths whose real places decide. */
 export function pathsOf(line: CommandLine, directory: string): string[] {
-  return [...line.writes, ...line.reads, ...line.commands.flatMap((command) => [...filesIn(command), ...(command.name === "cd" ? [targetOf(command) ?? []].flat() : [])])].map((path) => resolve(directory, path))
+  const named = [...line.writes, ...line.reads, ...line.commands.flatMap((command) => filesIn(command))]
+  return [...new Set(directoriesOf(line, directory).flatMap((each) => named.map((path) => resolve(each, path))))]
 }
 
 function fileOf(action: string, path: string, { directory, realOf }: Place, needed: boolean): Part {
@@ -43,7 +56,7 @@ const staysInside = (command: SimpleCommand, { location, directory, realOf }: Pl
   const target = targetOf(command)
   return target !== undefined && inside(location, realOf(resolve(directory, target)))
 }
-const targetOf = ({ name, head, words }: SimpleCommand): string | undefined => (name === "cd" && head === 0 && words.length === 2 && words[1]!.sure && !/^[-~]|^$/.test(words[1]!.text) ? words[1]!.text : undefined)
+const targetOf = ({ head, words }: SimpleCommand): string | undefined => (head === 0 && words[0]!.text === "cd" && words.length === 2 && words[1]!.sure && !/^[-~]|^$/.test(words[1]!.text) ? words[1]!.text : undefined)
 
 /** What a command names may be a file that a rule protects by name. */
 function mentionsOf(command: SimpleCommand, place: Place): Part[] {

@@ -2,11 +2,10 @@
 import { homedir } from "node:os"
 import { dirname, isAbsolute } from "node:path"
 import { inside } from "../lib/confine.ts"
-import type { CommandLine } from "./command.ts"
 import type { PermissionAsk } from "./contract.ts"
 import { exactly } from "./pattern.ts"
 import { defaultRules, matches, SHELL } from "./rules.ts"
-import type { Part } from "./subjects.ts"
+import type { SimpleCommand } from "./simple.ts"
 
 /** Programs whose first word after the name says what they do, or names what they run. */
 const SUBCOMMANDS = new Set(["git", "npm", "pnpm", "yarn", "bun", "cargo", "go", "docker", "kubectl", "gh", "pip", "uv", "make", "deno", "dotnet", "terraform", "brew", "apt", "systemctl", "npx", "pnpx", "bunx", "uvx", "node", "tsx", "python", "python3", "ruby", "perl", "php", "sh", "bash"])
@@ -18,10 +17,10 @@ const GRAVE = new Set(["rm", "rmdir", "mv", "cp", "ln", "dd", "tee", "truncate",
 /** Actions on a directory. */
 const LISTING = new Set(["ls", "glob", "grep"])
 
-/** `line` and `parts`: the ask's command line as it was read, and what in it needs a rule; without them only the very line is meant. */
-export function suggest(ask: PermissionAsk, location: string, line?: CommandLine, parts: readonly Part[] = []): string {
+/** `command`: for the sake of which alone a shell line is asked about; without it only the very line is meant. */
+export function suggest(ask: PermissionAsk, location: string, command?: SimpleCommand): string {
   const { action, resource } = ask
-  if (action === SHELL) return `${action}:${(line && commandPattern(line, parts)) ?? exactly(resource.trim())}`
+  if (action === SHELL) return `${action}:${(command && commandPattern(command)) ?? exactly(resource.trim())}`
   if (resource === "") return action
   const exact = `${action}:${exactly(resource)}`
   if (!isAbsolute(resource) || defaultRules.some((rule) => rule.effect === "ask" && matches(rule, ask, location))) return exact
@@ -30,11 +29,9 @@ export function suggest(ask: PermissionAsk, location: string, line?: CommandLine
   return directory === undefined || inside(directory, homedir()) ? exact : `${action}:${exactly(directory)}/*`
 }
 
-/** The one program that needs a rule, with what it does; undefined where only the very line says enough. */
-function commandPattern({ commands, unclear }: CommandLine, parts: readonly Part[]): string | undefined {
-  const needed = parts.filter((part) => part.needed)
-  const command = commands.find((_, at) => parts[at] === needed[0])
-  if (!command || needed.length > 1 || unclear || command.head !== 0 || !command.words[0]!.sure || GRAVE.has(command.name)) return undefined
+/** A program with what it does; undefined where only the very line says enough. */
+function commandPattern(command: SimpleCommand): string | undefined {
+  if (command.head !== 0 || !command.words[0]!.sure || GRAVE.has(command.name)) return undefined
   const words = command.words.map(({ text }) => text)
   if (!SUBCOMMANDS.has(command.name)) return `${exactly(words[0]!)} *`
   const verbs = words.slice(1, NAMING.has(words[1] ?? "") ? 3 : 2)

@@ -25,7 +25,7 @@ export function readWords(node: Node, line: Line): Word[] {
   if (node.type === "word") return [readPiece(node, line, false)]
   const word = join(piecesOf(node, line))
   // Its parts do not show a bracket that begins in one of them.
-  return [/\[[^]*\]/.test(openOf(raw)) ? { ...word, sure: false, one: false } : word]
+  return [openOf(raw).includes("[") ? { ...word, sure: false, one: false } : word]
 }
 
 export const readWord = (node: Node, line: Line): Word => join(readWords(node, line))

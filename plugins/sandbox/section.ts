@@ -12,7 +12,7 @@ const Settings = v.strictObject({
 
 export const section: ConfigSection = {
   id: "sandbox",
-  schema: v.union([Mode, Settings]),
+  schema: v.union([Mode, Settings], 'is "off", "auto", "require", or { "mode", "network": "on" | "off", "write": [paths] }'),
   description: 'Confines the commands of a model (Linux, bubblewrap): they write only to the project, to /tmp and to "write" (paths), and with "network": "off" have no network. "auto": where the system can; "require": else no command runs; "off", the default. Short: "sandbox": "auto".',
   live: "now",
   safe: false,

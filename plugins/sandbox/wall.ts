@@ -9,7 +9,7 @@ import { argumentsOf, findBubblewrap, realOf, temporaryOf, type Found } from "./
 import type { Sandbox, SandboxState } from "./contract.ts"
 import { wantedOf } from "./section.ts"
 
-/** What was found, for all projects; looked for again a while after there was none. */
+/** What was found; looked for again a while after there was none. */
 export interface Detection { found?: Promise<Found>; at: number }
 const AGAIN = 30_000
 

@@ -5,6 +5,7 @@ import type { Provider } from "../model/contract.ts"
 import type { PendingAsk } from "../permission/contract.ts"
 import type { PendingQuestion } from "../question/contract.ts"
 import type { Session } from "../session/contract.ts"
+import type { TrustAsk } from "../trust/contract.ts"
 
 /** `url`: it serves HTTP there; `successor`: it takes nothing new any more, and who does. */
 export interface Instance { pid: number; socket: string; version: string; started: number; location: string; url?: string; successor?: Successor }
@@ -74,10 +75,12 @@ export type SessionMessage =
   | { live: true; type: "synced"; seq: number }
   | LifeSign
   | { live: true; type: "deleted" }
+  /** It cannot be read further; the stream ends. */
+  | { live: true; type: "failed"; code: string; message: string }
 
 /**
- * What `/events` says: a snapshot first, then facts. A fact has an `id:` line, so that who comes back soon goes on where it
- * was; what follows a `gap` is a snapshot again. Deltas come only to who names them, and have no id.
+ * What `/events` says: a snapshot first, then facts. Facts and heartbeats have an `id:` line, so that who comes back soon goes
+ * on where it was; what follows a `gap` is a snapshot again. Deltas come only to who names them, and have no id.
  */
 export type FeedMessage = { type: "snapshot"; snapshot: Snapshot } | ({ type: "fact" } & Told) | { type: "gap"; /** Absent: nobody knows, another process told them. */ missed?: number } | LifeSign
 
@@ -98,6 +101,7 @@ export interface Snapshot {
   sessions: Session[]
   permissions: PendingAsk[]
   questions: PendingQuestion[]
+  trust: TrustAsk[]
 }
 
 /** Why a request does not come in, or came to nothing: the status, and what the body `{ error }` says. */

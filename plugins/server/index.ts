@@ -1,4 +1,4 @@
-/** A door for a second terminal: one private socket per running instance, calls and events as JSON lines. */
+/** The doors of a running instance: a private socket for a second terminal, and HTTP where somebody asks for it. */
 import { definePlugin } from "graft"
 import { callback } from "./callback.ts"
 import { makeFace } from "./face.ts"

@@ -56,7 +56,8 @@ export function makeBash(graft: Graft, leash: Leash, directories: Directories): 
       const moved = directories.moved(session, base, directory, to)
       const notes = [
         verdictOf(finished, timeout, `; a longer timeout may be given, up to ${MAX_SECONDS}, or background`),
-        left > 0 ? "processes left in the background were ended" : "",
+        // Inside a sandbox all of them end with the first, and are seen dying.
+        left > 0 && start.walls.length === 0 ? "processes left in the background were ended" : "",
         moved ? `the working directory is now ${shown(base, to)}` : "",
         ...(failed ? start.walls.map((wall) => `it ran in a sandbox: ${wall}`) : []),
       ].filter(Boolean)

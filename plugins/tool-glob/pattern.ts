@@ -14,15 +14,21 @@ export class PatternError extends Error {
 
 /** Does a path, relative and with slashes, match? A pattern that ends with a slash means everything below. */
 export function matcher(pattern: string): (path: string) => boolean {
-  const alternatives = expand(pattern.replace(/^(?:\.\/+)+/, "")).map((each) => each.replace(/\/$/, "/**").split(/\/+/).map((segment) => (segment === "**" ? "**" : tokens(segment))))
+  const alternatives = expand(pattern.replace(/^(?:\.\/+)+/, "")).map((each) => each.replace(/\/$/, "/**").split(/\/+/).map((segment) => segmentOf(segment)))
   return (path) => {
-    const names = path.split("/")
-    return alternatives.some((segments) => matchAll(segments, names))
+    // Most paths differ in their last name already.
+    const name = path.slice(path.lastIndexOf("/") + 1)
+    let names: string[] | undefined
+    return alternatives.some((segments) => {
+      const last = segments.at(-1)!
+      return (last === "**" || matchName(last, name)) && matchAll(segments, (names ??= path.split("/")))
+    })
   }
 }
 
 type Token = "*" | { readonly has: (char: string) => boolean }
-type Segment = "**" | readonly Token[]
+/** A text stands for itself. */
+type Segment = "**" | readonly Token[] | { readonly literal: string }
 
 /** Each alternative of the braces as a pattern of its own. */
 function expand(pattern: string): string[] {
@@ -79,6 +85,11 @@ function endOfClass(pattern: string, open: number): number {
   return pattern.indexOf("]", first + 1)
 }
 
+function segmentOf(text: string): Segment {
+  if (text === "**") return "**"
+  return /[*?[\\]/.test(text) ? tokens(text) : { literal: text }
+}
+
 function tokens(segment: string): Token[] {
   const out: Token[] = []
   for (let at = 0; at < segment.length; at++) {
@@ -105,8 +116,8 @@ function classOf(inner: string): Token {
 }
 
 function matchAll(segments: readonly Segment[], names: readonly string[]): boolean {
-  return wildcard(segments.length, names.length, (at) => segments[at] === "**", (at, to) => matchName(segments[at] as readonly Token[], names[to]!))
+  return wildcard(segments.length, names.length, (at) => segments[at] === "**", (at, to) => matchName(segments[at] as Exclude<Segment, "**">, names[to]!))
 }
 
-const matchName = (wanted: readonly Token[], name: string): boolean =>
-  wildcard(wanted.length, name.length, (at) => wanted[at] === "*", (at, to) => (wanted[at] as Exclude<Token, "*">).has(name[to]!))
+const matchName = (wanted: Exclude<Segment, "**">, name: string): boolean =>
+  "literal" in wanted ? wanted.literal === name : wildcard(wanted.length, name.length, (at) => wanted[at] === "*", (at, to) => (wanted[at] as Exclude<Token, "*">).has(name[to]!))

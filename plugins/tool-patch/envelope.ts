@@ -72,9 +72,12 @@ function hunksOf(lines: readonly string[], from: number, end: number): Hunk[] {
     const line = lines[at]!
     const header = /^@@(?: (.*?))?(?: @@)?\s*$/.exec(line)
     if (header) {
-      const above = (header[1] ?? "").trim()
+      // Who writes both formats at once means the line.
+      const numbers = /^-(\d+)(?:,\d+)? \+\d+(?:,\d+)?(?: @@.*)?$/.exec(header[1] ?? "")
+      const above = numbers ? "" : (header[1] ?? "").trim()
       if (!hunk || hunk.lines.length > 0 || above === "") hunk = open(at + 1)
       if (above !== "") hunk.above.push(above)
+      if (numbers) hunk.line = Number(numbers[1])
     } else if (line.trimEnd() === "*** End of File") {
       if (!hunk) throw syntax(at + 1, "*** End of File stands before a hunk")
       hunk.end = true

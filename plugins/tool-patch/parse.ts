@@ -15,9 +15,9 @@ export function parsePatch(text: string): Section[] {
   return sections
 }
 
-/** Without the fence around it, and empty lines at its end; line numbers stay. */
+/** Without the fence around it, and empty lines at its end (one with a space is an empty line of the file); line numbers stay. */
 function unfenced(lines: readonly string[]): string[] {
-  const end = lines.findLastIndex((line) => line.trim() !== "")
+  const end = lines.findLastIndex((line) => line !== "")
   const fenced = lines[0]!.startsWith("```") && lines[end] === "```"
   return fenced ? ["", ...lines.slice(1, end)] : lines.slice(0, end + 1)
 }

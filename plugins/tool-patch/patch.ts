@@ -5,8 +5,7 @@ import { unifiedDiff } from "../lib/diffs.ts"
 import { versionOf } from "../lib/text.ts"
 import { readWholeFile } from "../lib/textfile.ts"
 import type { ToolDefinition } from "../tool/contract.ts"
-import { asksOf, changesOf, diffOf, located, madeOf, type Made } from "./made.ts"
-import { parsePatch } from "./parse.ts"
+import type { Made } from "./made.ts"
 
 const input = v.object({ patch: v.pipe(v.string(), v.nonEmpty("a patch"), v.maxLength(1_000_000), v.description("The patch")) })
 type Input = v.InferOutput<typeof input>
@@ -18,6 +17,12 @@ const Plan = v.object({ files: v.array(v.object({ path: v.string(), before: v.op
 const TRIES = 5
 /** Characters of all diffs together. */
 const MOST_DIFF = 100_000
+
+/** Loaded by the first call. */
+async function read(patch: string, directory: string) {
+  const [{ parsePatch }, work] = await Promise.all([import("./parse.ts"), import("./made.ts")])
+  return { ...work, all: await work.located(parsePatch(patch), directory) }
+}
 
 export const makePatch = (graft: Graft): ToolDefinition<typeof input> => ({
   name: "patch",
@@ -38,11 +43,12 @@ Give three lines around each change: a hunk that fits in several places is refus
   effects: ["write"],
   recovery: "probe",
   async permission({ patch }, { directory }) {
-    return (await Promise.all((await located(parsePatch(patch), directory)).map(asksOf))).flat()
+    const { all, asksOf } = await read(patch, directory)
+    return (await Promise.all(all.map(asksOf))).flat()
   },
   async plan({ patch }: Input, { directory }) {
-    const changes = changesOf(await madeOf(await located(parsePatch(patch), directory)))
-    return { files: changes.map(({ path, bytes, expect }) => ({ path, ...(expect !== undefined && { before: expect }), ...(bytes && { after: versionOf(bytes) }) })) }
+    const { all, madeOf, changesOf } = await read(patch, directory)
+    return { files: changesOf(await madeOf(all)).map(({ path, bytes, expect }) => ({ path, ...(expect !== undefined && { before: expect }), ...(bytes && { after: versionOf(bytes) }) })) }
   },
   async probe(_, { plan }) {
     const planned = v.safeParse(Plan, plan)
@@ -54,7 +60,7 @@ Give three lines around each change: a hunk that fits in several places is refus
     return files.every(({ before }, n) => now[n] === before) ? "not-done" : "unknown"
   },
   async execute({ patch }, context) {
-    const all = await located(parsePatch(patch), context.directory)
+    const { all, asksOf, madeOf, changesOf, diffOf } = await read(patch, context.directory)
     for (const one of all) for (const ask of await asksOf(one)) await context.permit(ask)
     for (let tries = 1; ; tries++) {
       const made = await madeOf(all)
@@ -62,7 +68,7 @@ Give three lines around each change: a hunk that fits in several places is refus
       if (refusal) return { output: refusal, failed: true }
       try {
         await graft.file.change({ session: context.session, files: changesOf(made) })
-        return await told(made)
+        return told(made, await Promise.all(made.map(diffOf)))
       } catch (error) {
         // Somebody else was faster: it is made anew on what they left.
         if ((error as { code?: unknown }).code !== "file.changed" || tries === TRIES) throw error
@@ -84,9 +90,9 @@ async function changedSince(graft: Graft, session: string, made: readonly Made[]
   return changes.length === 0 ? undefined : `nothing was changed: somebody else has changed what was read before:\n${changes.join("\n")}\nIf the patch still is right, make it again`
 }
 
-async function told(made: readonly Made[]) {
+function told(made: readonly Made[], changes: readonly (string | undefined)[]) {
   const lines = made.map(({ section, place, to, tier }) => `${{ add: "added", update: to ? "moved" : "changed", delete: "deleted" }[section.kind]} ${place.path}${to ? ` to ${to.path}` : ""}${tier === "exact" ? "" : ` (matched but for ${tier})`}`)
-  const diffs = (await Promise.all(made.map(diffOf))).filter((diff) => diff !== undefined).join("\n")
+  const diffs = changes.filter((diff) => diff !== undefined).join("\n")
   const diff = diffs.length <= MOST_DIFF ? diffs : `${diffs.slice(0, MOST_DIFF)}\n… ${diffs.length - MOST_DIFF} more characters`
   return {
     output: lines.join("\n"),

@@ -36,9 +36,9 @@ export function arranged({ tools, replaces, wraps, renders }: Registrations, cla
 }
 
 /** Other work is not found out by the old one's means after a crash, and other arguments are not asked about by the old question. */
-function merged(item: ToolDefinition, { tool: _, ...parts }: ToolReplace): ToolDefinition {
+function merged(item: ToolDefinition, parts: ToolReplace): ToolDefinition {
   const { plan, probe, recovery, permission, output, ...rest } = item
-  return { ...rest, ...(!parts.execute && { plan, probe, recovery, output }), ...(!parts.input && { permission }), ...parts }
+  return { ...rest, ...(!parts.execute && { plan, probe, recovery, output }), ...(!parts.input && { permission }), ...parts, name: item.name }
 }
 
 /** Who has something, without the generation: a reload that changes nothing is no news. */

@@ -27,24 +27,18 @@ export async function changeAll(journal: Journal, changes: readonly FileChange[]
     throw error
   }
   point("change.ready")
-  try {
-    await finish(journal, entry)
-  } catch (error) {
-    await journal.move(entry, "back")
-    const left = await putBack(journal, entry)
-    throw left.length === 0 ? error : new FileError("file.refused", `${error instanceof Error ? error.message : String(error)}; and these are not as they were: ${left.join(", ")}`)
-  }
-  await clear(journal, entry)
+  const { error, left } = await conclude(journal, entry)
+  if (left.length > 0) throw new FileError("file.refused", `${error instanceof Error ? error.message : String(error)}; and these are not as they were: ${left.join(", ")}`)
+  if (error !== undefined) throw error
 }
 
-/** What a dead process left: told is what could be neither finished nor put back. */
+/** What a dead process left: told is what is in neither state. */
 export async function recover(journal: Journal, entry: Entry): Promise<{ outcome: "finished" | "taken back" | "cleared"; left: string[] }> {
-  if (entry.phase === "ready" && !(await canFinish(entry))) await journal.move(entry, "back")
   switch (entry.phase) {
-    case "ready":
-      await finish(journal, entry)
-      await clear(journal, entry)
-      return { outcome: "finished", left: [] }
+    case "ready": {
+      const { error, left } = await conclude(journal, entry)
+      return { outcome: error === undefined ? "finished" : "taken back", left }
+    }
     case "back":
       return { outcome: "taken back", left: await putBack(journal, entry) }
     case "open": case "done":
@@ -53,6 +47,18 @@ export async function recover(journal: Journal, entry: Entry): Promise<{ outcome
     default:
       return entry.phase satisfies never
   }
+}
+
+/** Finished, or put back as it was, and why; `left` are those that are neither. */
+async function conclude(journal: Journal, entry: Entry): Promise<{ error?: unknown; left: string[] }> {
+  try {
+    await finish(journal, entry)
+  } catch (error) {
+    await journal.move(entry, "back")
+    return { error, left: await putBack(journal, entry) }
+  }
+  await clear(journal, entry)
+  return { left: [] }
 }
 
 /** Everything that one file's change needs, and everything that taking it back needs, beside it. */
@@ -68,6 +74,7 @@ async function lay(entry: Entry, n: number, { path, bytes, expect, like, mode }:
 }
 
 async function finish(journal: Journal, entry: Entry): Promise<void> {
+  await checkAll(entry)
   // What is new first: a death in between rather leaves both names of a moved file than none.
   const order = [...entry.steps.keys()].sort((a, b) => Number(entry.steps[a]!.after === undefined) - Number(entry.steps[b]!.after === undefined))
   for (const n of order) {
@@ -91,14 +98,13 @@ async function put(entry: Entry, n: number): Promise<void> {
   })
 }
 
-/** Is each file as it was, with its new content beside it, or changed already? */
-async function canFinish(entry: Entry): Promise<boolean> {
+/** Nothing is begun that could not be finished: each file is as it was, with its new content beside it, or changed already. */
+async function checkAll(entry: Entry): Promise<void> {
   for (const [n, { path, before, after }] of entry.steps.entries()) {
     const version = await versionAt(path)
     if (version === after) continue
-    if (version !== before || (after !== undefined && (await versionAt(join(dirname(path), newName(entry, n)))) !== after)) return false
+    if (version !== before || (after !== undefined && (await versionAt(join(dirname(path), newName(entry, n)))) !== after)) throw new FileError("file.changed", `${path} was changed by somebody else`)
   }
-  return true
 }
 
 /**

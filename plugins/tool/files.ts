@@ -1,14 +1,13 @@
 /** Changing files without losing anybody's work: each change says what it expects to find, and one at a time wins. */
 import { randomBytes } from "node:crypto"
-import { rename, rm } from "node:fs/promises"
+import { readdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { messageOf, type Graft } from "graft"
 import { paths } from "../lib/paths.ts"
 import { versionOf } from "../lib/text.ts"
-import { changeAll, recover } from "./batch.ts"
 import type { Files } from "./contract.ts"
 import { beside, create, FileError, inspect, stage, type Present } from "./disk.ts"
-import { Journal, type Entry } from "./journal.ts"
+import type { Entry, Journal } from "./journal.ts"
 
 export interface Sight { version: string; text?: string }
 export interface SightState { seen: Record<string, Sight> }
@@ -20,8 +19,14 @@ const MAX_TEXTS = 4 * 1024 * 1024
 
 export function makeFiles({ state, kernel, log }: { state: Cell } & Pick<Graft, "kernel" | "log">): Files {
   const turns = new Map<string, Promise<unknown>>()
-  const journal = new Journal(join(paths(kernel.host.dataDir).data, "changes"))
+  const changes = join(paths(kernel.host.dataDir).data, "changes")
   let sweep: Promise<void> | undefined
+  let made: Journal | undefined
+  // A start needs none of it.
+  const together = async () => {
+    const [batch, { Journal }] = await Promise.all([import("./batch.ts"), import("./journal.ts")])
+    return { ...batch, journal: (made ??= new Journal(changes)) }
+  }
 
   const remember = ({ session, path, version, text }: { session: string; path: string; version: string; text?: string }) => {
     const key = keyOf({ session, path })
@@ -45,9 +50,16 @@ export function makeFiles({ state, kernel, log }: { state: Cell } & Pick<Graft, 
   /** In one order, so that no two wait for each other. */
   const inTurns = <T>(all: readonly string[], work: () => Promise<T>): Promise<T> => all.toSorted().reduceRight((next, path) => () => inTurn(path, next), work)()
 
+  async function sweepUp(): Promise<void> {
+    if ((await readdir(changes).catch(() => [])).length === 0) return
+    const { journal } = await together()
+    for (const entry of await journal.inherit()) await takeOver(entry)
+  }
+
   async function takeOver(entry: Entry): Promise<void> {
     const all = entry.steps.map(({ path }) => path)
     try {
+      const { journal, recover } = await together()
       const { outcome, left } = await inTurns(all, () => recover(journal, entry))
       if (outcome !== "cleared") log.warn(`a change of ${all.length} files that a process died over was ${outcome}: ${all.join(", ")}${left.length === 0 ? "" : `; these were changed since, and stay as they are: ${left.join(", ")}`}`)
     } catch (error) {
@@ -70,13 +82,14 @@ export function makeFiles({ state, kernel, log }: { state: Cell } & Pick<Graft, 
     async change({ session, files }) {
       const all = files.map(({ path }) => path)
       if (new Set(all).size < all.length) throw new FileError("file.refused", "one file is changed twice in one change")
+      const { journal, changeAll } = await together()
       await inTurns(all, () => changeAll(journal, files))
       // A file that moves is the one that was seen.
       const known = files.filter(({ path, expect, like }) => (like === undefined ? expect === undefined || sightOf({ session, path })?.version === expect : sightOf({ session, path: like }) !== undefined))
       for (const { path, bytes, text } of known) if (bytes) remember({ session, path, version: versionOf(bytes), ...(text !== undefined && { text }) })
       state.update((draft) => { for (const { path, bytes } of files) if (!bytes) delete draft.seen[keyOf({ session, path })] })
     },
-    recovered: () => (sweep ??= journal.inherit().then(async (entries) => { for (const entry of entries) await takeOver(entry) }).finally(() => { sweep = undefined })),
+    recovered: () => (sweep ??= sweepUp().finally(() => { sweep = undefined })),
   }
 }
 

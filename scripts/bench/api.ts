@@ -57,7 +57,7 @@ export async function apiFigures(): Promise<Figure[]> {
       took.push(performance.now() - begun)
     }
     return [
-      ratio("a small call, client included, against bare node:http", median(rounds), 3),
+      ratio("a small call, client included, against bare node:http", median(rounds), 4),
       figure("1,000 sessions in one page", median(took), "ms", 20, "at most"),
     ]
   } finally {

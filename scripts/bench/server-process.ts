@@ -13,7 +13,7 @@ process.on("message", (message: { ask: "start" | "stop" | "tell"; events?: numbe
   if (message.ask !== "stop") return
   global.gc?.()
   const { user, system } = process.cpuUsage(used)
-  process.send!({ milliseconds: (user + system) / 1_000, megabytes: process.memoryUsage().heapUsed / 1_048_576, resident: process.memoryUsage.rss() / 1_048_576 })
+  process.send!({ milliseconds: (user + system) / 1_000, megabytes: process.memoryUsage().heapUsed / 1_048_576 })
 })
 process.on("disconnect", () => process.exit(0))
 
@@ -22,8 +22,7 @@ let tell = (_events: number): void => {}
 
 if (kind === "raw") {
   const clients = new Set<ServerResponse>()
-  const server = createServer((request, response) => {
-    if (request.url === "/health") return void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ status: "ok", version: "0", pid: process.pid, uptime: 1, locations: [], plugins: { live: 1, failed: 0 } }))
+  const server = createServer((_request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).write("retry: 1000\n\n")
     clients.add(response)
   })

@@ -1,4 +1,4 @@
-/** The server's figures: what a crowd that follows one session costs, whether anybody loses anything, and what a small call costs; each beside bare node:http in the same run. */
+/** The server's figures: what a crowd that follows one session costs, beside bare node:http in the same run, and whether anybody loses anything. */
 import { fork, type ChildProcess } from "node:child_process"
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { Agent, get, type IncomingMessage } from "node:http"
@@ -15,14 +15,14 @@ const SIZE = 200
 const BATCH = 100
 const ROUNDS = 3
 
-interface Use { milliseconds: number; megabytes: number; resident: number }
+interface Use { milliseconds: number; megabytes: number }
 
 export async function serverFigures(): Promise<Figure[]> {
   const home = realpathSync(mkdtempSync(join(tmpdir(), "graft-bench-server-")))
   const writer = createKernel({ roots: [{ dir: join(import.meta.dirname, "../../plugins"), kind: "built-in" }], dataDir: home, only: ["config", "store", "eventlog", "session", "runner", "instruction"] })
   try {
     await writer.start()
-    return [...(await crowd(writer, home)), await memory(writer, home), ...(await calls(writer, home))]
+    return [...(await crowd(writer, home)), await memory(writer, home)]
   } finally {
     await writer.close()
     rmSync(home, { recursive: true, force: true })
@@ -57,24 +57,6 @@ async function memory(writer: EmbeddedKernel, home: string): Promise<Figure> {
   const before = await ours.stop()
   await ours.follow(`${path}?after=${EVENTS + 1}`, 10, MANY, () => append(writer, session, MANY))
   return figure(`heap after ${MANY.toLocaleString("en")} events more, to that before`, (await ours.stop()).megabytes / before.megabytes, "×", 1.1, "at most")
-}
-
-async function calls(writer: EmbeddedKernel, home: string): Promise<Figure[]> {
-  using raw = await Measured.start("raw", home)
-  using ours = await Measured.start("graft", home)
-  const ratios: number[] = []
-  for (let round = 0; round < ROUNDS + 1; round++) {
-    const [bare, mine] = [await raw.hammer("/health", 3_000), await ours.hammer("/health", 3_000)]
-    if (round > 0) ratios.push(bare / mine)
-  }
-  for (let n = 0; n < 1_000; n++) await writer.graft.session.create({ directory: home, title: `session ${n}` })
-  const pages: number[] = []
-  for (let n = 0; n < 12; n++) {
-    const started = performance.now()
-    await ours.text("/sessions?limit=1000&all=true")
-    if (n >= 2) pages.push(performance.now() - started)
-  }
-  return [ratio("a small call: requests a second of bare node:http, to ours", median(ratios), 4), figure("1,000 sessions in a page", median(pages), "ms", 20, "at most")]
 }
 
 async function append({ graft }: EmbeddedKernel, aggregate: string, count: number): Promise<void> {
@@ -117,27 +99,10 @@ class Measured implements Disposable {
     this.#child.send({ ask: "start" })
     await Promise.all([begin(), ...counted])
     const use = await this.stop()
-    const lost = (await Promise.all(counted)).reduce((sum, each) => sum + Math.abs(each - events), 0)
+    const lost = (await Promise.all(counted)).reduce((sum, each) => sum + each, 0)
     agent.destroy()
     for (const response of responses) response.destroy()
     return { use, lost }
-  }
-
-  /** Requests a second, thirty-two at a time. */
-  async hammer(path: string, requests: number): Promise<number> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 32 })
-    const started = performance.now()
-    let left = requests
-    const work = async () => { while (left-- > 0) (await this.#open(path, agent)).resume() }
-    await Promise.all(Array.from({ length: 32 }, work))
-    agent.destroy()
-    return requests / ((performance.now() - started) / 1_000)
-  }
-
-  async text(path: string): Promise<string> {
-    let text = ""
-    for await (const chunk of (await this.#open(path)).setEncoding("utf8")) text += chunk
-    return text
   }
 
   #open(path: string, agent?: Agent): Promise<IncomingMessage> {
@@ -152,16 +117,21 @@ class Measured implements Disposable {
 
 const heard = <T>(child: ChildProcess): Promise<T> => new Promise((resolve, reject) => child.once("message", resolve).once("exit", (code) => reject(new Error(`the measured process ended with ${code}`))))
 
-/** Frames with an id, until so many have come. */
+/** Until so many stored events have come; gives how many of them were not the next one. */
 function count(response: IncomingMessage, events: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    let seen = 0
-    let tail = ""
+    let [seen, wrong, last] = [0, 0, -1]
+    let rest = ""
     response.setEncoding("latin1").on("error", reject).on("close", () => reject(new Error(`a stream ended after ${seen} of ${events} events`))).on("data", (chunk: string) => {
-      const text = tail + chunk
-      for (let at = text.indexOf("\nid: "); at >= 0; at = text.indexOf("\nid: ", at + 4)) seen++
-      tail = text.slice(-4)
-      if (seen >= events) resolve(seen)
+      const text = rest + chunk
+      const whole = text.lastIndexOf("\n\n") + 1
+      rest = text.slice(whole)
+      for (const [, seq] of text.slice(0, whole).matchAll(/^id: [^:]*:(\d+)$/gm)) {
+        if (last >= 0 && Number(seq) !== last + 1) wrong++
+        last = Number(seq)
+        seen++
+      }
+      if (seen >= events) resolve(wrong + seen - events)
     })
   })
 }

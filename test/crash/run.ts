@@ -1,7 +1,7 @@
 /** One run: the same scenario in a process that dies at the first point, in one that dies at the second, and in one that comes to the end; then the laws. */
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LogChecker, type Logged } from "../../plugins/doctor/automata.ts"
@@ -59,6 +59,7 @@ export async function run(world: World, scenario: string, plan: readonly string[
     }
     meddle?.(ledgers)
     if (told && wanted.lines) violations.push(...linesOf(wanted.lines, project))
+    if (told && wanted.together) violations.push(...togetherOf(wanted.together, project, home))
     if (told) violations.push(...lawsOf(wanted, ledgers, told, crashed))
     return { scenario, plan, missed, violations, reached, milliseconds: performance.now() - started }
   } finally {
@@ -91,6 +92,13 @@ function linesOf({ file, most }: { file: string; most: number }, project: string
   const path = join(project, file)
   const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0
   return lines > most ? [`S12: the command of a job had its effect ${lines} times`] : []
+}
+
+/** And nothing of it is left beside. */
+function togetherOf(names: readonly string[], project: string, home: string): string[] {
+  const there = names.filter((name) => existsSync(join(project, name)))
+  const beside = [...(readdirSync(project, { recursive: true }) as string[]).filter((name) => name.includes(".graft-")), ...(existsSync(join(home, "data/changes")) ? readdirSync(join(home, "data/changes")) : [])]
+  return [...(there.length === 0 || there.length === names.length ? [] : [`S12: of files that change together only ${there.join(", ")} are there`]), ...beside.map((name) => `S12: ${name} is left behind`)]
 }
 
 function eventsOf(ledgers: Ledgers): Event[] {

@@ -33,6 +33,8 @@ export interface Scenario {
   old?: true
   /** A file of the project to which a shell command adds a line, at most so often. */
   lines?: { file: string; most: number }
+  /** Files of the project of which all are there in the end, or none. */
+  together?: readonly string[]
   /** How often each tool may have had its effect, when nothing crashed. */
   effects?: Record<string, number>
   /** What may be left of an interrupted conversation. */
@@ -55,6 +57,10 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "tools", acts: [{ do: "prompt", id: "in1", text: "work" }], ends: /all done/, effects: { look: 1, note: 1 },
     answer: (said) => (results(said, "look") === 0 ? [{ text: "I look." }, call("look")] : results(said, "note") === 0 ? [call("note")] : results(said, "write") === 0 ? [{ text: "I write." }, call("write", { path: "made.txt", content: "made\n" })] : [{ text: "all done" }]),
+  },
+  {
+    name: "patch", acts: [{ do: "prompt", id: "in1", text: "work" }], ends: /all done/, plugins: ["tool-patch"], together: ["one.txt", "new/two.txt", "new/three.txt"],
+    answer: (said) => (results(said, "patch") === 0 ? [{ text: "I patch." }, call("patch", { patch: "*** Begin Patch\n*** Add File: one.txt\n+1\n*** Add File: new/two.txt\n+2\n*** Add File: new/three.txt\n+3\n*** End Patch" })] : [{ text: "all done" }]),
   },
   {
     name: "several", acts: [{ do: "prompt", id: "in1", text: "work" }], ends: /all done/, effects: { look: 2, note: 2 },

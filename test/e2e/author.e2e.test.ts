@@ -1,6 +1,6 @@
 /** From nothing to a live and tested plugin: what `graft plugin new`, `dev` and `test` say and end with, in a home where nothing is. */
 import { execFileSync } from "node:child_process"
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it, test, vi } from "vitest"
 import { scaffold } from "../../plugins/cli/commands/plugin/scaffold.ts"
@@ -77,4 +77,25 @@ test("specs of an author who has vitest run by that", async () => {
   execFileSync("ln", ["-s", join(ROOT, "node_modules"), join(here.plugins, "node_modules")])
   const outcome = await here.graft(["plugin", "test", made.test])
   expect(outcome, outcome.out + outcome.err).toMatchObject({ code: 0, out: expect.stringMatching(/1 passed/) as string })
+})
+
+test("of a project that nobody trusts nothing runs: no spec, no plugin, no compiler that it brings along", async () => {
+  using here = place()
+  const plugins = join(here.project, ".graft/plugins")
+  const { file } = scaffold(plugins, "evil", "tool", ROOT, [])
+  const marks = join(here.home, "ran")
+  const ran = `import { appendFileSync } from "node:fs"\nappendFileSync(${JSON.stringify(marks)}, "ran")\n`
+  writeFileSync(file, ran + readFileSync(file, "utf8"))
+  writeFileSync(join(plugins, "test/evil.test.ts"), ran)
+  mkdirSync(join(plugins, "node_modules/.bin"), { recursive: true })
+  writeFileSync(join(plugins, "node_modules/.bin/tsc"), `#!/bin/sh\necho ran >> ${marks}\n`, { mode: 0o755 })
+  for (const words of [["test"], ["test", "evil"], ["test", file.replace("evil.ts", "test/evil.test.ts")]]) expect(await here.graft(["plugin", ...words])).toMatchObject({ code: 2, err: expect.stringContaining("is this project's, and nobody has agreed to its code: graft trust allow, or name a file of yours") as string })
+  const dev = here.start(["plugin", "dev", "evil"], { input: false, env: { PATH: here.home } })
+  await dev.says(/types: no tsc was found/, await dev.says("it is this project's, which is not trusted: graft trust allow"))
+  dev.kill("SIGINT")
+  await dev.ended
+  expect(existsSync(marks)).toBe(false)
+  expect(await here.graft(["trust", "allow"])).toMatchObject({ code: 0 })
+  await here.graft(["plugin", "test", "evil"])
+  expect(existsSync(marks)).toBe(true)
 })

@@ -4,3 +4,4 @@ export { createTestKernel, type Answer, type TestKernel, type TestKernelOptions,
 export { scriptedModel, SCRIPTED, type Reply, type ScriptedCall, type ScriptedFailure, type ScriptedModel, type Turn } from "./model.ts"
 export { checkLaws, examine, type LawsOptions } from "./laws.ts"
 export { LawsBroken, sayReport, type Broken, type Law, type LawReport } from "./report.ts"
+export { readRecording, replay, type Came, type RecordedCall, type Recording, type Replayed } from "./recording.ts"

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, 
 import { tmpdir } from "node:os"
 import { basename, dirname, join, parse } from "node:path"
 import { fileURLToPath } from "node:url"
-import { createKernel, definePlugin, type Clock, type Definition, type EmbeddedKernel, type EventName, type Graft, type Root, type ServiceName, type Services } from "graft"
+import { createKernel, definePlugin, type Clock, type EmbeddedKernel, type EventName, type Graft, type Root, type ServiceName, type Services } from "graft"
 import { paths } from "../../plugins/lib/paths.ts"
 import type { Ended, Message } from "../../plugins/session/contract.ts"
 import type { Settlement } from "../../plugins/tool/contract.ts"
@@ -75,22 +75,24 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
     told.push({ event, payload, by, at, ...(location === undefined ? {} : { location }) })
     if (told.length > MOST_TOLD) told.shift()
   })
-  const put = (id: string, definition: Definition) => kernel.put(id, definition)
-  for (const [service, members] of fakes) await put(`fake-${service}`, definePlugin({ per: "process", setup: (graft) => graft.provide(service, members as never) }))
-  await kernel.start()
-  const graft = await kernel.child(directory)
-  await kernel.graft.kernel.put("scripted-model", model.plugin, directory)
-  await kernel.settled()
   const close = async () => {
-    graft[Symbol.dispose]()
     await kernel.close()
     rmSync(base, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
   }
-  const lame = troubles(kernel, tested.map(({ id }) => id))
-  if (lame !== undefined) {
-    await close()
-    throw new Error(lame)
+  const comeUp = async () => {
+    for (const [service, members] of fakes) await kernel.put(`fake-${service}`, definePlugin({ per: "process", setup: (own) => own.provide(service, members as never) }))
+    await kernel.start()
+    const project = await kernel.child(directory)
+    await kernel.graft.kernel.put("scripted-model", model.plugin, directory)
+    await kernel.settled()
+    const lame = troubles(kernel, tested.map(({ id }) => id))
+    if (lame !== undefined) throw new Error(lame)
+    return project
   }
+  const graft = await comeUp().catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   let serial = 0
   return {
     kernel, graft, project: directory, home, model, told,

@@ -16,8 +16,8 @@ import { paths } from "../../plugins/lib/paths.ts"
 import { turns } from "./clock.ts"
 import { installedAt, othersIn, pluginAt, troubles } from "./kernel.ts"
 
-/** What a setup meets on its way; `step` counts its uses of the instance from 1, and may throw. */
-export interface Obstacle { step?(count: number): void; failed?(error: unknown): void }
+/** What a setup meets on its way; `step` counts its uses of the instance from 1, `commit` runs in its commit, and both may throw. */
+export interface Obstacle { step?(count: number): void; commit?(): void; failed?(error: unknown): void }
 
 export interface LabOptions { /** Further built-ins that run beside it. */ builtIns?: readonly string[]; options?: unknown; /** Plugins in the place of services it calls. */ with?: Readonly<Record<string, Definition>> }
 
@@ -67,10 +67,15 @@ export class Lab implements AsyncDisposable {
     const kernel = new Kernel({ roots, dataDir: join(base, "home"), cacheDir: join(paths().cache, "compiled"), skip: othersIn(roots, [...beside, plugin.id]), config: { plugins: { [plugin.id]: options.options ?? {} } } })
     const lab = new Lab(kernel, plugin, base, kernel.host(kernel.open(directory)))
     lab.#watch()
-    for (const [id, definition] of Object.entries(options.with ?? {})) await kernel.control.put(id, definition)
-    await kernel.start()
-    await kernel.settled()
-    return lab
+    try {
+      for (const [id, definition] of Object.entries(options.with ?? {})) await kernel.control.put(id, definition)
+      await kernel.start()
+      await kernel.settled()
+      return lab
+    } catch (error) {
+      await lab[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   /** Hears of faults, knows each generation, and stands between a setup and its instance. */
@@ -120,7 +125,10 @@ export class Lab implements AsyncDisposable {
 
   async configure(options: unknown, obstacle: Obstacle = {}): Promise<void> {
     this.obstacle = obstacle
-    await this.kernel.control.configure(undefined, { [this.id]: options })
+    // For every realm: what the plugin config says of one is not what is tried here.
+    const { blocks } = this.kernel.wants
+    for (const realm of this.kernel.realms()) blocks.set(realm.id, { ...blocks.get(realm.id), [this.id]: options })
+    await this.kernel.reconcile([], "other options")
     await this.kernel.settled()
     this.obstacle = {}
   }
@@ -143,7 +151,8 @@ export class Lab implements AsyncDisposable {
 }
 
 /** Each use of the instance is a step, until setup has ended. */
-function through(setup: Definition["setup"], graft: Graft, { step, failed }: Obstacle): ReturnType<Definition["setup"]> {
+function through(setup: Definition["setup"], graft: Graft, { step, commit, failed }: Obstacle): ReturnType<Definition["setup"]> {
+  if (commit) graft.onCommit(commit)
   let count = 0
   let over = false
   const end = () => { over = true }

@@ -52,7 +52,7 @@ export async function examine(plugin: string | URL, options: LawsOptions = {}): 
     note("unload", `${loads} loads and unloads leave nothing behind (L21, L22)`, round.left)
     note("same", "each load gives the same (L10, L28)", round.different)
     note("memory", "no generation stays in memory (L22)", round.alive)
-    note("abort", "an interrupted setup leaves nothing behind (L3)", await interrupt(lab, audit))
+    note("abort", "interrupted on its way up, it leaves nothing behind (L3)", await interrupt(lab, audit))
     note("options", "every value that its options take is one it can start with", await tryOptions(lab, options))
     note("calls", "a call ends when it is told to, and its failure is an answer (L6)", await tryCalls(lab, options))
     note("cleanup", "its cleanups end, and do not fail (L8)", faultOf(lab, true))
@@ -97,25 +97,29 @@ function compare(lab: Lab, first: readonly string[]): Broken | undefined {
   return { seen: [...gone.map((each) => `the first load gave ${each}, a later one did not`), ...more.map((each) => `a later load gave ${each}, the first one did not`)].slice(0, 5).join("\n"), change: "what setup registers should depend on its options, its services and the disk only, not on what an earlier load left in the process" }
 }
 
-/** The setup is ended at each of its uses of the instance: once by a throw, once because nobody wants it any more. */
-async function interrupt(lab: Lab, audit: Audit): Promise<Broken | string | undefined> {
-  await lab.unload()
+/** Ended while it loads, at each use of the instance in its setup (by a throw, and because nobody wants it any more), and in its commit. */
+async function interrupt(lab: Lab, audit: Audit): Promise<Broken | undefined> {
+  const stop = () => { throw Object.assign(new Error("interrupted, to see what it leaves behind"), { code: "Interrupted" }) }
+  const tried = async (work: () => Promise<void>) => (await work(), await lab.unload())
   let steps = 0
-  await lab.load({ step: (count) => { steps = count } })
-  if (steps === 0) return "its setup does not use the instance"
   await lab.unload()
+  await tried(() => lab.load({ step: (count) => { steps = count } }))
   const before = audit.count()
+  await tried(() => {
+    const loading = lab.load()
+    lab.disable()
+    return loading
+  })
   for (let step = 1; step <= Math.min(steps, MOST_STEPS); step++) {
-    await lab.load({ step: (count) => { if (count === step) throw Object.assign(new Error(`interrupted at step ${step} of setup`), { code: "Interrupted" }) } })
-    await lab.unload()
-    await lab.load({ step: (count) => { if (count === step) lab.disable() } })
-    await lab.unload()
+    await tried(() => lab.load({ step: (count) => { if (count === step) stop() } }))
+    await tried(() => lab.load({ step: (count) => { if (count === step) lab.disable() } }))
   }
+  await tried(() => lab.load({ commit: stop }))
   await turns(5)
   const left = await grown(audit, before, ({ origin }) => origin !== undefined && lab.locate(origin) !== undefined)
   await lab.load()
   if (!lab.live) return { ...notLive(lab), seen: `after it was interrupted it does not come up any more: ${lab.trouble}` }
-  return leftBehind(lab, left, `after its setup was interrupted at each of its ${steps} steps`, "what setup opens has to be owned before its next await: ")
+  return leftBehind(lab, left, `after it was interrupted while it loaded, at each of the ${steps} steps of its setup, and at its commit`, "what setup opens has to be owned before its next await: ")
 }
 
 function leftBehind(lab: Lab, [worst, ...others]: readonly Growth[], when: string, advice = ""): Broken | undefined {

@@ -4,6 +4,8 @@ import { dirname, join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { definePlugin } from "graft"
 import { agentOf, mayUse } from "../../plugins/agent/agent.ts"
+import { paths } from "../../plugins/lib/paths.ts"
+import { promptNamed } from "../../plugins/lib/prompt.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 let project: Project
@@ -35,13 +37,49 @@ beforeEach(() => {
   for (const id of Object.keys(sessions)) delete sessions[id]
 })
 
-test("the house has a planner, which changes nothing, and an explorer; a project's file of the same name takes its place", async () => {
+test("the house has who builds, plans, explores and does whole pieces of work; two only look; a project's file of the same name takes its place", async () => {
   const agents = await project.graft.agent.list()
-  expect(agents.map(({ name, mode, scope }) => [name, mode, scope])).toEqual([["explore", "subagent", "built-in"], ["plan", "primary", "built-in"]])
-  for (const agent of agents) for (const tool of ["write", "edit", "bash", "patch"]) expect(mayUse(agent, tool)).toBe(false)
+  expect(agents.map(({ name, mode, scope }) => [name, mode, scope])).toEqual([["build", "primary", "built-in"], ["explore", "subagent", "built-in"], ["general", "subagent", "built-in"], ["plan", "primary", "built-in"]])
+  for (const agent of agents.filter(({ name }) => name === "plan" || name === "explore")) for (const tool of ["write", "edit", "bash", "patch"]) expect(mayUse(agent, tool)).toBe(false)
   write("plan", "---\ndescription: ours\n---\nPlan as we do.")
   expect(await project.graft.agent.get("plan")).toMatchObject({ description: "ours", scope: "project", prompt: "Plan as we do." })
   await expect(project.graft.agent.get("plam")).rejects.toMatchObject({ code: "agent.unknown", message: 'there is no agent "plam"; did you mean "plan"?' })
+})
+
+test("the house's own work has agents that nobody chooses and that use nothing; a user's file says it in other words", async () => {
+  const config = paths(project.data).config
+  for (const name of ["title", "compaction"]) {
+    const agent = await project.graft.agent.get(name)
+    expect([agent.tools, agent.prompt]).toEqual([["!*"], promptNamed(name, config)])
+    expect(agent.prompt.length).toBeGreaterThan(200)
+  }
+  mkdirSync(join(config, "agents"), { recursive: true })
+  writeFileSync(join(config, "agents/title.md"), "---\ndescription: ours\n---\nName it after a bird.")
+  expect([promptNamed("title", config), (await project.graft.agent.get("title")).prompt]).toEqual(["Name it after a bird.", "Name it after a bird."])
+  rmSync(join(config, "agents"), { recursive: true })
+})
+
+test("the config makes agents, says of one in a file what is otherwise, and takes one away; each is told once", async () => {
+  await project.graft.agent.list()
+  await project.kernel.settled()
+  const told: string[] = []
+  const stop = project.kernel.on("*", (payload, { event }) => { if (event.startsWith("agent.")) told.push(`${event} ${(payload as { agent?: { name: string }; name?: string }).agent?.name ?? (payload as { name: string }).name}`) })
+  const config = async (agents: unknown) => {
+    project.settings.agents = agents
+    project.kernel.emit("config.changed", { paths: ["agents"] })
+    await project.graft.agent.list()
+    await project.kernel.settled()
+  }
+  await config({ critic: { description: "Finds fault", prompt: "Be hard.", tools: ["read"], mode: "subagent" }, plan: { model: "acme/large" }, general: { enabled: false }, bad: { mode: "boss" }, worse: { model: "x", tools: ["read"] } })
+  expect(await project.graft.agent.get("critic")).toMatchObject({ prompt: "Be hard.", tools: ["read"], mode: "subagent", scope: "user" })
+  expect(await project.graft.agent.get("plan")).toMatchObject({ model: "acme/large", mode: "primary", scope: "built-in", prompt: expect.stringContaining("You only plan") })
+  await expect(project.graft.agent.get("general")).rejects.toMatchObject({ code: "agent.unknown" })
+  await expect(project.graft.agent.get("bad")).rejects.toMatchObject({ code: "agent.unknown" })
+  expect(told.sort()).toEqual(["agent.added critic", "agent.added worse", "agent.removed general", "agent.updated plan"])
+  told.length = 0
+  await config(undefined)
+  expect(told.sort()).toEqual(["agent.added general", "agent.removed critic", "agent.removed worse", "agent.updated plan"])
+  stop()
 })
 
 test("its words follow the house's, and only its tools are offered; a session without one has all", async () => {

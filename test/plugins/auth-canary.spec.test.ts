@@ -108,6 +108,7 @@ test("a canary is sung by nobody", async () => {
   expect([sent.includes(`Bearer ${KEY}`), sent.some((each) => server.secrets.includes(String(each).replace("Bearer ", "")))]).toEqual([true, true])
   expect(readFileSync(join(home, "data/auth.json"), "utf8")).toContain(last)
   expect(heard.filter((text) => /^auth\.(added|updated|refreshed|failed) /.test(text)).map((text) => text.split(" ")[0])).toEqual(expect.arrayContaining(["auth.added", "auth.refreshed", "auth.failed", "auth.updated"]))
+  expect(heard.some((text) => /^credential +a login \(browser\), ….{4}, from \S+auth\.json, good until 20/m.test(text))).toBe(true)
   expect(heard.some((text) => text.includes("I was sent [redacted]") || text.includes("I was sent Bearer [redacted]"))).toBe(true)
 
   graft[Symbol.dispose]()

@@ -13,6 +13,7 @@ import { OAuthServer } from "../fixtures/oauth.ts"
 import { answers, VendorServer } from "../fixtures/vendor-server.ts"
 
 const KEY = "sk-canary-0123456789"
+const SOON = { timeout: 10_000, interval: 5 }
 let open: Ring
 let server: OAuthServer
 const addresses = /https?:\/\/\S+/
@@ -94,7 +95,7 @@ test("without a browser the address is pasted, by a person or a script; who give
 test("on another device a code is typed", async () => {
   const login = graft(["login", "acme", "--method", "device"])
   server.device = "yes"
-  await vi.waitFor(() => { if (open.clock.pass(1_000, 590_000) === 0) throw new Error("nobody waits") }, { timeout: 5_000, interval: 5 })
+  await vi.waitFor(() => { if (open.clock.pass(1_000, 590_000) === 0) throw new Error("nobody waits") }, SOON)
   expect(await login).toMatchObject({ code: 0, err: `Open ${server.origin}/device on any device, and type the code WDJB-MJHT\n(or open ${server.origin}/device?code=WDJB-MJHT)\nWaiting, 15 minutes at most; Ctrl-C gives up.\n` })
   expect([webOf("https://api.github.com"), webOf("https://ghe.example/api/v3/"), webOf("https://api.acme.ghe.com"), webOf(server.origin)]).toEqual(["https://github.com", "https://ghe.example", "https://acme.ghe.com", server.origin])
 })

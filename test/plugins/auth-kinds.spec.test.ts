@@ -24,6 +24,7 @@ function directory(): string {
 }
 const fails = (work: Promise<unknown>) => work.then(() => { throw new Error("it did not fail") }, (error: Error & { code: string }) => error)
 const KEY = "sk-canary-0123456789"
+const SOON = { timeout: 10_000, interval: 5 }
 const events = async (open: Ring) => (await open.told()).map(({ event, payload }) => `${event} ${payload.account}`)
 
 describe("several accounts of one integration", () => {
@@ -251,6 +252,14 @@ describe("a keychain", () => {
     expect(open.kernel.logs("auth").at(-1)!.text).toMatch(/does not take the secret of delta .* it is kept in /)
   })
 
+  test("that does not work is not chosen by itself", async () => {
+    const keychain = new MemoryKeychain()
+    keychain.locked = true
+    const open = await ring({ keychain, store: "auto" })
+    expect((await open.graft.auth.set("acme", KEY)).source).toBe("file")
+    expect(open.kernel.logs("auth")).toEqual([])
+  })
+
   test("of the system's is not touched by a home that was put elsewhere", async () => {
     const open = await ring({ store: "auto" })
     expect((await open.graft.auth.set("acme", KEY)).source).toBe("file")
@@ -314,7 +323,7 @@ test("a login while a session runs makes its provider appear, a switch is used b
   // A token goes where tokens go; the refusal makes it be renewed for the next turn.
   const first = await sent()
   expect(first).toBe(`Bearer ${server.secrets[0]}`)
-  await vi.waitFor(() => expect(server.refreshes.length).toBe(1))
+  await vi.waitFor(() => expect(server.refreshes.length).toBe(1), SOON)
   await world.kernel.settled()
   server.revoke()
   const gone = soon("the provider", world.next("provider.updated", (payload) => payload.provider.ready === false))

@@ -66,7 +66,7 @@ describe("a compiler", () => {
     using here = place()
     keepTypings(here.plugins, ROOT)
     vi.stubEnv("PATH", here.home)
-    expect(await typeCheck(join(here.plugins, "tsconfig.json"), [])).toEqual({ reason: "no tsc was found in the project or on the path: npm install -g typescript, and types are checked too" })
+    expect(await typeCheck(join(here.plugins, "tsconfig.json"), [])).toEqual({ reason: "no tsc was found, on the path or in this project, if it is trusted: npm install -g typescript, and types are checked too" })
     vi.unstubAllEnvs()
     const own = join(here.project, "node_modules/.bin/tsc")
     mkdirSync(dirname(own), { recursive: true })

@@ -74,3 +74,34 @@ test("what comes in is no template (property)", async () => {
 test("words are split as a shell does", () => {
   expect(wordsOf(`a "b c" 'd "e' f\\ g "h \\"i"`)).toEqual(["a", "b c", 'd "e', "f\\", "g", 'h "i'])
 })
+
+test("the config has commands as well, and plugins bring some; of one name the file counts, then the config, and each change is told once", async () => {
+  await project.graft.command.list()
+  await project.kernel.settled()
+  const told: string[] = []
+  const stop = project.kernel.on("*", (payload, { event }) => { if (event.startsWith("command.")) told.push(`${event} ${(payload as { command?: { name: string } }).command?.name ?? (payload as { name: string }).name}`) })
+  const config = async (commands: unknown) => {
+    project.settings.commands = commands
+    project.kernel.emit("config.changed", { paths: ["commands"] })
+    await project.graft.command.list()
+    await project.kernel.settled()
+  }
+  write("both", "From the file.")
+  await config({ greet: { template: "Greet $1.", hint: "<who>" }, both: { template: "From the config." }, bad: {}, "b a d": { template: "x" } })
+  await project.kernel.put("brings", (graft) => { for (const name of ["both", "greet", "mine"]) graft.command.register({ name, description: `my ${name}`, expand: async (given) => (given === "" ? Promise.reject(new Error("it needs a word")) : `mine: ${given}`) }) }, project.directory)
+  expect((await project.graft.command.list()).map(({ name, description, hint }) => [name, description, hint])).toEqual([["both", "From the file.", undefined], ["greet", "Greet $1.", "<who>"], ["mine", "my mine", undefined]])
+  expect([await expand("/both"), await expand("/greet Ada"), await expand("/mine  a b ")]).toEqual(["From the file.", "Greet Ada.", "mine: a b"])
+  await expect(expand("/mine")).rejects.toMatchObject({ code: "command.failed", message: "/mine: it needs a word" })
+  await project.kernel.settled()
+  expect(told.sort()).toEqual(["command.added both", "command.added greet", "command.added mine"])
+  told.length = 0
+  await config(undefined)
+  expect(told).toEqual(["command.updated greet"])
+  expect(await expand("/greet Ada")).toBe("mine: Ada")
+  told.length = 0
+  await project.kernel.drop("brings", project.directory)
+  await project.graft.command.list()
+  await project.kernel.settled()
+  expect(told.sort()).toEqual(["command.removed greet", "command.removed mine"])
+  stop()
+})

@@ -358,9 +358,9 @@ describe("with a model", () => {
 
   test("the model that the config names writes it, and the user's own prompt is used", async () => {
     const { vendor, world, fold, asked } = await scene({ compaction: { model: "acme/m2" } })
-    const prompts = join(world.kernel.graft.kernel.host.dataDir!, "config/prompts")
-    mkdirSync(prompts, { recursive: true })
-    writeFileSync(join(prompts, "compaction.md"), "Sum it up in rhymes.\n")
+    const agents = join(world.kernel.graft.kernel.host.dataDir!, "config/agents")
+    mkdirSync(agents, { recursive: true })
+    writeFileSync(join(agents, "compaction.md"), "Sum it up in rhymes.\n")
     vendor.script(chat(SUMMARY), chat(SUMMARY))
     await fold(talk())
     expect(asked()).toMatchObject({ model: "m2", system: "Sum it up in rhymes." })

@@ -20,6 +20,7 @@ afterEach(async () => {
 const sections: ConfigSection[] = [
   { id: "model", schema: v.string(), description: "The model of a turn." },
   { id: "servers", schema: v.record(v.string(), v.looseObject({})), description: "" },
+  { id: "catalogue", schema: v.unknown(), description: "" },
   { id: "compat", schema: v.unknown(), description: "", safe: true },
 ]
 
@@ -84,9 +85,9 @@ describe("layers", () => {
       ["project", at("/packages/web/.graft/config.jsonc"), 2, "6-graft"], ["project", at("/packages/web/graft.jsonc"), 1, "5-project"], ["project", at("/.graft/config.jsonc"), 1, "4-top-graft"], ["project", at("/graft.jsonc"), 1, "3-top"],
       ["user", at("@/config.jsonc"), 1, "2-user"], ["managed", at("managed"), 1, "1-managed"],
     ])
-    expect((await graft.config.files(location)).map(({ layer, file, there }) => [layer, file, there])).toEqual([
-      ["default", DEFAULT, true], ["managed", at("managed"), true], ["user", at("@/config.jsonc"), true], ["project", at("/graft.jsonc"), true], ["project", at("/.graft/config.jsonc"), true],
-      ["project", at("/packages/web/graft.jsonc"), true], ["project", at("/packages/web/.graft/config.jsonc"), true], ["env", join(base, "named.jsonc"), true],
+    expect((await graft.config.files(location)).filter(({ there }) => there).map(({ layer, file }) => [layer, file])).toEqual([
+      ["default", DEFAULT], ["managed", at("managed")], ["user", at("@/config.jsonc")], ["project", at("/graft.jsonc")], ["project", at("/.graft/config.jsonc")],
+      ["project", at("/packages/web/graft.jsonc")], ["project", at("/packages/web/.graft/config.jsonc")], ["env", join(base, "named.jsonc")],
     ])
   })
 
@@ -174,7 +175,6 @@ describe("files of other programs", () => {
 
 describe("the schema beside the config", () => {
   test("is written where it is asked for, with the blocks of all plugins, and follows them once a config points at it", async () => {
-    vi.useFakeTimers({ toFake: [] })
     const { kernel, graft, location, at, settle } = await world()
     const file = at("@/config.schema.json")
     expect(existsSync(file)).toBe(false)
@@ -196,10 +196,11 @@ describe("the schema beside the config", () => {
 
 describe("a linked file", () => {
   test("is read through its link and watched at both ends", async () => {
-    const { kernel, graft, location, at, base } = await world()
+    const { kernel, graft, location, at, base, settle } = await world()
     writeFileSync(join(base, "real.jsonc"), '{ "model": "linked" }')
     symlinkSync(join(base, "real.jsonc"), at("/graft.jsonc"))
     kernel.emit("watch.changed", { paths: [at("/graft.jsonc")] })
+    await settle()
     expect(await graft.config.get("model", location)).toBe("linked")
     expect([...graft.all("watched")].map(({ path }) => path)).toEqual(expect.arrayContaining([at("/graft.jsonc"), join(base, "real.jsonc")]))
   })

@@ -1,89 +1,14 @@
 /** Other agents' files count where they lie: below one's own, hot, explained with their line, only of a project that is trusted; and what is migrated says the same from then on. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
-import { createKernel, definePlugin, type EmbeddedKernel } from "graft"
-import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest"
-import type { NewCredential } from "../../plugins/auth/contract.ts"
-import config from "../../plugins/config/index.ts"
-import convert from "../../plugins/convert/index.ts"
-import { section as mcp } from "../../plugins/mcp/section.ts"
-import { sections as models } from "../../plugins/model/sections.ts"
-import { section as permissions } from "../../plugins/permission/section.ts"
-import { section as providers } from "../../plugins/provider-openai-compatible/section.ts"
-import trust from "../../plugins/trust/index.ts"
-
-const open: EmbeddedKernel[] = []
-afterEach(async () => {
-  for (const kernel of open.splice(0)) await kernel.close()
-  vi.unstubAllEnvs()
-})
-
-const source = (path: string) => join(import.meta.dirname, "../../plugins", path)
-
-/** `files` by path: `~/…` in the home, others in the project. `sources`: config and convert run from a copy that can be edited. */
-async function world(files: Record<string, string> = {}, { trusted = true, sources = false } = {}) {
-  const base = realpathSync(mkdtempSync(join(tmpdir(), "graft-convert-")))
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }))
-  const [home, location, data] = [join(base, "home"), join(base, "project"), join(base, "graft")]
-  mkdirSync(join(location, ".git"), { recursive: true })
-  mkdirSync(home)
-  vi.stubEnv("HOME", home)
-  for (const name of ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR", "PI_CODING_AGENT_DIR", "OPENCODE_CONFIG"]) vi.stubEnv(name, "")
-  let aged = Math.floor(Date.now() / 1000) - 100_000
-  const at = (path: string) => (path.startsWith("~/") ? join(home, path.slice(2)) : path.startsWith("@/") ? join(data, "config", path.slice(2)) : join(location, path))
-  const write = (path: string, text: string) => {
-    mkdirSync(dirname(at(path)), { recursive: true })
-    writeFileSync(at(path), text)
-    utimesSync(at(path), ++aged, aged)
-  }
-  for (const [path, text] of Object.entries(files)) write(path, text)
-  const copied = join(import.meta.dirname, "../fixtures", `.convert-${process.pid}-${Math.random().toString(36).slice(2)}`)
-  if (sources) {
-    for (const folder of ["config", "convert", "lib"]) cpSync(source(folder), join(copied, folder), { recursive: true })
-    onTestFinished(() => rmSync(copied, { recursive: true, force: true }))
-  }
-  const kernel = createKernel({ dataDir: data, roots: sources ? [{ dir: copied, kind: "built-in" }] : [] })
-  open.push(kernel)
-  const told: string[] = []
-  kernel.on("config.changed", ({ paths, location: place }) => { told.push(`${place ? "project" : "user"}: ${paths.join(" ")}`) })
-  kernel.on("config.warned", ({ file, line, message }) => { told.push(`warned: ${file?.slice(base.length + 1)}:${line} ${message}`) })
-  const secrets: [string, string | NewCredential][] = []
-  await kernel.start()
-  await kernel.put("trust", trust as never)
-  await kernel.put("auth", definePlugin({ per: "process", setup: (graft) => void graft.provide("auth", { set: async (provider: string, credential: string | NewCredential) => { secrets.push([provider, credential]); return {} } } as never) }))
-  if (!sources) {
-    await kernel.put("config", config as never)
-    await kernel.put("convert", convert as never)
-  }
-  await kernel.put("readers", definePlugin({ setup: (graft) => void graft.add("configSection", [...models, mcp, permissions, providers]) }))
-  if (trusted) await kernel.graft.trust.allow(location)
-  const there = await kernel.child(location)
-  await kernel.settled()
-  const settle = async () => {
-    await kernel.graft.config.get("")
-    await kernel.settled()
-  }
-  await kernel.graft.config.warnings(location)
-  await settle()
-  told.splice(0)
-  return {
-    kernel, graft: kernel.graft, there, home, location, told, secrets, copied, at, write, settle,
-    get: (path: string) => kernel.graft.config.get(path, location),
-    async edit(path: string, text: string | undefined) {
-      if (text === undefined) rmSync(at(path))
-      else write(path, text)
-      kernel.emit("watch.changed", { paths: [at(path)] })
-      await settle()
-      return told.splice(0)
-    },
-    text: (path: string) => readFileSync(at(path), "utf8"),
-  }
-}
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { definePlugin } from "graft"
+import { describe, expect, test, vi } from "vitest"
+import model from "../../plugins/model/index.ts"
+import { openForeign } from "../fixtures/foreign-world.ts"
 
 describe("files of other agents", () => {
   test("count without a word, below one's own of the same layer, and say where they stand", async () => {
-    const { graft, get, location, home, at } = await world({
+    const { graft, get, location, home, at } = await openForeign({
       "~/.config/opencode/opencode.jsonc": '{\n  // mine\n  "model": "openai/gpt-5.1",\n  "small_model": "openai/gpt-5-nano"\n}',
       "~/.codex/config.toml": 'model = "o3"\n\n[mcp_servers.docs]\nurl = "https://docs.example/mcp"\n',
       ".mcp.json": '{ "mcpServers": { "db": { "command": "npx", "args": ["db"] } } }',
@@ -98,7 +23,7 @@ describe("files of other agents", () => {
   })
 
   test("are hot: an edit holds and is told once, a broken one leaves what was and says where, one that is gone is gone", async () => {
-    const { get, edit } = await world({ "opencode.json": '{ "model": "a/b", "theme": "x" }' })
+    const { get, edit } = await openForeign({ "opencode.json": '{ "model": "a/b", "theme": "x" }' })
     expect(await get("model")).toBe("a/b")
     expect([await edit("opencode.json", '{ "model": "a/c", "theme": "x" }'), await get("model")]).toEqual([["project: model"], "a/c"])
     expect(await edit("opencode.json", '{ "model": "a/c", "theme": "y" }')).toEqual([])
@@ -108,7 +33,7 @@ describe("files of other agents", () => {
   })
 
   test("of a project count once it is trusted; the user's always", async () => {
-    const { graft, get, location, settle } = await world({ ".claude/settings.json": '{ "permissions": { "allow": ["Bash"] } }', "~/.claude.json": JSON.stringify({ mcpServers: { all: { command: "a" } }, projects: {} }) }, { trusted: false })
+    const { graft, get, location, settle } = await openForeign({ ".claude/settings.json": '{ "permissions": { "allow": ["Bash"] } }', "~/.claude.json": JSON.stringify({ mcpServers: { all: { command: "a" } }, projects: {} }) }, { trusted: false })
     expect([await get("permissions"), await get("mcp")]).toEqual([undefined, { all: { command: "a" } }])
     expect(await graft.config.warnings(location)).toEqual([{ file: join(location, ".claude/settings.json"), line: 1, path: "permissions", message: "is not honoured until this project is trusted (graft trust allow)" }])
     await graft.trust.allow(location)
@@ -117,7 +42,7 @@ describe("files of other agents", () => {
   })
 
   test("are switched off by agent, or all of them, also while they count", async () => {
-    const { get, edit } = await world({ "~/.codex/config.toml": 'model = "o3"', "~/.config/opencode/opencode.json": '{ "small_model": "a/b" }' })
+    const { get, edit } = await openForeign({ "~/.codex/config.toml": 'model = "o3"', "~/.config/opencode/opencode.json": '{ "small_model": "a/b" }' })
     expect(await edit("@/config.jsonc", '{ "compat": { "codex": false } }')).toEqual(["user: compat.codex model"])
     expect([await get("model"), await get("small_model")]).toEqual([undefined, "a/b"])
     await edit("@/config.jsonc", '{ "compat": false }')
@@ -126,20 +51,51 @@ describe("files of other agents", () => {
     expect([await get("model"), await get("small_model")]).toEqual(["openai/o3", "a/b"])
   })
 
+  test("of the user are not switched off by a project, whose word counts for its own", async () => {
+    const { get, edit } = await openForeign({ "~/.claude/settings.json": '{ "permissions": { "deny": ["Bash(curl:*)"] } }', ".mcp.json": '{ "mcpServers": { "x": { "command": "y" } } }' })
+    expect(await get("mcp")).toEqual({ x: { command: "y" } })
+    await edit(".graft/config.jsonc", '{ "compat": false }')
+    expect([await get("permissions"), await get("mcp")]).toEqual([{ deny: ["bash:curl *"] }, undefined])
+  })
+
   test("of a project that Claude keeps in its memory are that project's alone", async () => {
-    const { graft, edit, get, location } = await world()
+    const { graft, edit, get, location } = await openForeign()
     await edit("~/.claude.json", JSON.stringify({ projects: { [location]: { mcpServers: { mine: { command: "m" } } }, "/elsewhere": { mcpServers: { theirs: { command: "t" } } } } }))
     expect([await get("mcp"), await graft.config.get("mcp")]).toEqual([{ mine: { command: "m" } }, undefined])
   })
 
   test("keep counting when the code that reads them is edited, and another reading holds at once", async () => {
-    const { kernel, get, told, copied, settle } = await world({ "~/.codex/config.toml": 'model = "o3"' }, { sources: true })
+    const { kernel, get, told, copied, settle } = await openForeign({ "~/.codex/config.toml": 'model = "o3"' }, { sources: true })
     expect(await get("model")).toBe("openai/o3")
     const file = join(copied, "convert", "codex.ts")
     writeFileSync(file, readFileSync(file, "utf8").replace('text) ?? "openai"', 'text) ?? "another"'))
     await kernel.reconcile([file])
     await settle()
     expect([await get("model"), told]).toEqual(["another/o3", ["user: model"]])
+  })
+})
+
+describe("a model that another agent's file names", () => {
+  test("is only a wish: where it cannot be used the best one is, while what one's own file names must be there", async () => {
+    const { kernel, there, location, edit } = await openForeign({ "~/.codex/config.toml": 'model = "gpt-of-somebody-else"' })
+    await there.kernel.put("model", model as never, location)
+    await there.kernel.put("acme", definePlugin({ setup: (graft) => {
+      graft.add("provider", { id: "acme", name: "Acme", ready: true, languageModel: () => { throw new Error("nobody speaks here") } })
+      graft.add("model", [{ id: "one", provider: "acme" }, { id: "two", provider: "acme" }])
+    } }), location)
+    await kernel.settled()
+    expect((await there.model.resolve()).ref).toBe("acme/one")
+    await edit("~/.codex/config.toml", 'model = "two"\nmodel_provider = "acme"')
+    expect((await there.model.resolve()).ref).toBe("acme/two")
+    await edit("@/config.jsonc", '{ "model": "openai/gpt-of-somebody-else" }')
+    await expect(there.model.resolve()).rejects.toMatchObject({ code: "model.unknown" })
+    vi.stubEnv("MY_MODEL", "acme/one")
+    await edit("@/config.jsonc", '{ "model": "{env:MY_MODEL}" }')
+    expect((await there.model.resolve()).ref).toBe("acme/one")
+    vi.stubEnv("MY_MODEL", "")
+    await expect(there.model.resolve()).rejects.toMatchObject({ code: "config.variable", message: expect.stringContaining('config.jsonc:1: "model": the environment variable MY_MODEL is not set') })
+    await edit("@/config.jsonc", '{ "model": ["{env:MY_MODEL}", "acme/two"] }')
+    expect((await there.model.resolve()).ref).toBe("acme/two")
   })
 })
 
@@ -152,7 +108,7 @@ describe("migrating", () => {
   }
 
   test("shows first what would be written, with all that has no home and why", async () => {
-    const { graft, location, at, text } = await world(files)
+    const { graft, location, at, text } = await openForeign(files)
     const { conversions, steps } = await graft.convert.plan({ location })
     expect(text("@/config.jsonc")).toBe(files["@/config.jsonc"])
     expect(existsSync(at(".graft/config.jsonc"))).toBe(false)
@@ -166,7 +122,7 @@ describe("migrating", () => {
   })
 
   test("writes into one's own files, keeps every comment and what stood there, and no secret; a second time there is nothing to do", async () => {
-    const { graft, location, home, get, at, text, told } = await world(files)
+    const { graft, location, home, get, at, text, told } = await openForeign(files)
     const before = { permissions: await get("permissions.deny"), mcp: await get("mcp"), providers: await get("providers.corp.url") }
     const planned = await graft.convert.plan({ location })
     expect(await graft.convert.migrate({ location })).toEqual([at("@/config.jsonc"), at(".graft/config.jsonc")])
@@ -184,18 +140,28 @@ describe("migrating", () => {
   })
 
   test("of one agent leaves the others; one that is not known is refused by name", async () => {
-    const { graft, location } = await world(files)
+    const { graft, location } = await openForeign(files)
     expect((await graft.convert.plan({ location, from: "claude" })).conversions.map(({ agent }) => agent)).toEqual(["claude", "claude"])
     await expect(graft.convert.plan({ location, from: "cursor" })).rejects.toMatchObject({ code: "convert.agent", message: 'the files of "cursor" are not read; those of codex, pi, claude, opencode are' })
   })
 
   test("does not write what a section refuses, nor into a file that cannot be read", async () => {
-    const { graft, location, at } = await world({ "~/.config/opencode/opencode.json": '{ "model": "a/b", "mcp": { "x": { "type": "local", "command": ["c"] } } }', "@/config.jsonc": '{ "mcp": { "x": { "url": "https://x.example" } ' })
+    const { graft, location, at } = await openForeign({ "~/.config/opencode/opencode.json": '{ "model": "a/b", "mcp": { "x": { "type": "local", "command": ["c"] } } }', "@/config.jsonc": '{ "mcp": { "x": { "url": "https://x.example" } ' })
     await expect(graft.convert.plan({ location })).rejects.toMatchObject({ code: "convert.broken", message: `${at("@/config.jsonc")}:1: close brace expected; repair it first, nothing was written` })
   })
 
+  test("names what else lies beside, and who reads it", async () => {
+    const { graft, location, at } = await openForeign({ ".claude/agents/a.md": "Be brief.", ".opencode/agent/b.md": "Be long.", "~/.claude/CLAUDE.md": "Be kind.", "~/.codex/prompts/c.md": "Go.", ".opencode/themes/.keep": "" })
+    expect((await graft.convert.plan({ location })).neighbours).toEqual([
+      { agent: "claude", path: at("~/.claude/CLAUDE.md"), layer: "user", reason: expect.stringContaining('"instructions"') },
+      { agent: "codex", path: at("~/.codex/prompts"), layer: "user", reason: expect.stringContaining("commands/") },
+      { agent: "claude", path: at(".claude/agents"), layer: "project", reason: "agents", reader: "agent" },
+      { agent: "opencode", path: at(".opencode/agent"), layer: "project", reason: expect.stringContaining("agents/") },
+    ])
+  })
+
   test("of a broken file says where, and does the rest", async () => {
-    const { graft, location } = await world({ "~/.codex/config.toml": 'model = "a"\nx = [1,\n', "~/.config/opencode/opencode.json": '{ "model": "a/b" }' })
+    const { graft, location } = await openForeign({ "~/.codex/config.toml": 'model = "a"\nx = [1,\n', "~/.config/opencode/opencode.json": '{ "model": "a/b" }' })
     const { conversions, steps } = await graft.convert.plan({ location })
     expect(conversions.find(({ agent }) => agent === "codex")).toMatchObject({ fates: [], broken: { line: 3, message: expect.stringContaining("value is expected") } })
     expect(steps).toMatchObject([{ paths: ["model"] }])
@@ -204,7 +170,7 @@ describe("migrating", () => {
 
 describe("keys of other agents", () => {
   test("are named without the secret, and handed over one by one; logins stay", async () => {
-    const { graft, secrets, at, home } = await world({
+    const { graft, secrets, at, home } = await openForeign({
       "~/.local/share/opencode/auth.json": JSON.stringify({ openai: { type: "api", key: "sk-oc-000000000000" }, anthropic: { type: "oauth", refresh: "r", access: "a", expires: 1 }, corp: { type: "wellknown", key: "K", token: "t" } }),
       "~/.codex/auth.json": JSON.stringify({ OPENAI_API_KEY: "sk-cx-000000000000", tokens: { access_token: "a" } }),
       "~/.pi/agent/auth.json": JSON.stringify({ groq: { type: "api_key", key: "gsk-000000000000" }, x: { type: "api_key", key: "!pass x" } }),

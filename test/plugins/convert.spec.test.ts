@@ -3,11 +3,14 @@ import { readFileSync } from "node:fs"
 import type { StandardSchemaV1 } from "@standard-schema/spec"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { section as agents } from "../../plugins/agent/section.ts"
 import { section as compaction } from "../../plugins/compaction/settings.ts"
 import { readForeign, type Reading } from "../../plugins/convert/reading.ts"
 import type { Agent } from "../../plugins/convert/places.ts"
 import { section as formatter } from "../../plugins/formatter/section.ts"
-import { formatKeys, leaves, valueAt, type Keys } from "../../plugins/lib/tree.ts"
+import { section as instructions } from "../../plugins/instruction/section.ts"
+import { leaves, valueAt, type Keys } from "../../plugins/lib/tree.ts"
+import { section as lsp } from "../../plugins/lsp/section.ts"
 import { section as mcp } from "../../plugins/mcp/section.ts"
 import { sections as models } from "../../plugins/model/sections.ts"
 import { section as permissions } from "../../plugins/permission/section.ts"
@@ -48,6 +51,15 @@ describe("permissions", () => {
       expect(reading.tree).toEqual({})
       expect(reading.left.map(({ reason }) => reason).join()).toContain("--allow '*'")
     }
+  })
+
+  test("and other words are never taken for what every object has", async () => {
+    const odd = { constructor: "allow", toString: { "*": "deny" }, hasOwnProperty: "ask" }
+    const reading = await opencode({ permission: odd, tools: { valueOf: false }, mcp: { toString: { type: "local", command: ["x"] } }, provider: { p: { options: { constructor: 1 }, models: { m: { cost: { context_over_200k: { constructor: 3, input: 1 } }, modalities: { input: ["constructor"] } } } } } })
+    expect(reading.tree).toEqual({ providers: { p: { models: { m: { cost: { tiers: [{ above: 200_000, input: 1 }] } } } } } })
+    expect(reading.left.every(({ reason }) => typeof reason === "string")).toBe(true)
+    expect((await claude({ permissions: { allow: ["constructor", "toString(x)"] }, constructor: 1 })).tree).toEqual({})
+    expect((await read("codex", "config.toml", 'profile = "p"\n[profiles.p]\nconstructor = 1')).left.map(({ reason }) => typeof reason)).toEqual(["string", "string"])
   })
 
   test("of Claude follow the paths of its own kind", async () => {
@@ -91,7 +103,7 @@ describe("a file of no use", () => {
 // ── laws ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const word = fc.constantFrom("", "*", "allow", "ask", "deny", "a/b", "x", "local", "remote", "npx -y x", "Bash(git:*)", "Read(./**/x?)", "mcp__a__b", "https://a.example", "{env:X}", "${Y}", "-1", "claude-x-4", "../x")
-const key = fc.constantFrom("model", "models", "provider", "providers", "mcp", "mcpServers", "servers", "permission", "permissions", "allow", "deny", "*", "bash", "edit", "tools", "agent", "mode", "command", "args", "env", "options", "headers", "url", "type", "timeout", "limit", "cost", "input", "id", "x.y", "a/b", "constructor", "", "profile", "profiles", "model_providers", "mcp_servers", "compaction", "instructions", "projects", PROJECT)
+const key = fc.constantFrom("model", "models", "provider", "providers", "mcp", "mcpServers", "servers", "permission", "permissions", "allow", "deny", "*", "bash", "edit", "tools", "agent", "mode", "command", "args", "env", "options", "headers", "url", "type", "timeout", "limit", "cost", "input", "id", "x.y", "a/b", "constructor", "", "profile", "profiles", "model_providers", "mcp_servers", "compaction", "instructions", "lsp", "formatter", "mode", "steps", "prompt", "projects", PROJECT)
 const json: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   value: fc.oneof({ maxDepth: 5, depthSize: "medium" }, fc.oneof(word, fc.integer({ min: -2, max: 300_000 }), fc.boolean(), fc.constant(null), fc.double({ noNaN: true, noDefaultInfinity: true })), fc.array(tie("value"), { maxLength: 3 }), fc.dictionary(key, tie("value"), { maxKeys: 4, noNullPrototype: true })),
 })).value
@@ -131,13 +143,13 @@ describe("for any file", () => {
       for (const { keys } of leaves(tree).filter((leaf) => leaf.keys.length > 0)) expect([keys, moved.some(({ to }) => begins(keys, to))]).toEqual([keys, true])
       moves += moved.length
       stays += left.length
-    }), { numRuns: 600 })
-    expect(moves).toBeGreaterThan(500)
-    expect(stays).toBeGreaterThan(1_000)
+    }), { numRuns: 250 })
+    expect(moves).toBeGreaterThan(100)
+    expect(stays).toBeGreaterThan(500)
   })
 
   test("what holds is what the owners of those keys take", async () => {
-    const judges = new Map([...models, mcp, permissions, providers, compaction, formatter].map(({ id, schema }) => [id, schema as StandardSchemaV1]))
+    const judges = new Map([...models, mcp, permissions, providers, compaction, formatter, lsp, agents, instructions].map(({ id, schema }) => [id, schema as StandardSchemaV1]))
     let judged = 0
     const check = (tree: Readonly<Record<string, unknown>>) => {
       for (const [id, value] of Object.entries(tree)) {
@@ -147,15 +159,15 @@ describe("for any file", () => {
       }
     }
     for (const fixture of fixtures) { const { tree } = await outcomeOf(fixture); if (tree) check(tree) }
-    await fc.assert(fc.asyncProperty(anyFile, async ({ agent, file, value }) => check((await read(agent, file, value)).tree)), { numRuns: 400 })
-    expect(judged).toBeGreaterThan(200)
+    await fc.assert(fc.asyncProperty(anyFile, async ({ agent, file, value }) => check((await read(agent, file, value)).tree)), { numRuns: 150 })
+    expect(judged).toBeGreaterThan(100)
   })
 
   test("it is read the same each time", async () => {
     await fc.assert(fc.asyncProperty(anyFile, async ({ agent, file, value }) => {
       const [a, b] = [await read(agent, file, value), await read(agent, file, value)]
       expect([a.tree, a.moved, a.left]).toEqual([b.tree, b.moved, b.left])
-    }), { numRuns: 100 })
+    }), { numRuns: 50 })
   })
 
   test("of any text something is said, and nothing is thrown", async () => {
@@ -163,6 +175,6 @@ describe("for any file", () => {
       const reading = await readForeign(agent, text, { file: `${PROJECT}/${file}`, location: PROJECT })
       if ("message" in reading) expect([reading.message.length > 3, reading.line]).toEqual([true, Math.max(1, Math.min(reading.line, text.split("\n").length))])
       else expect(reading.tree).toBeTypeOf("object")
-    }), { numRuns: 200 })
+    }), { numRuns: 120 })
   })
 })

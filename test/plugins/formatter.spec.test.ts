@@ -25,7 +25,7 @@ const told: string[] = []
 
 beforeAll(async () => {
   project = await openProject({
-    only: ["tool", "permission", "tool-read", "tool-write", "tool-edit", "formatter"], allow: ["*"], copy: true,
+    only: ["tool", "permission", "tool-read", "tool-write", "tool-edit", "tool-patch", "formatter"], allow: ["*"], copy: true,
     with: (graft) => graft.provide("trust", { allowed: async () => trusted } as never),
   })
   project.kernel.on("*", (payload, { event }) => { if (/^(formatter|plugin)\./.test(event)) told.push(`${event} ${(payload as { formatter?: { name: string } }).formatter?.name ?? (payload as { name?: string; text?: string }).name ?? (payload as { text?: string }).text ?? ""}`.trim()) })
@@ -90,8 +90,18 @@ describe("after a tool changed a file", () => {
     expect(read("a.ts")).toBe("let a0 = 1;\nlet a1 = 2;\n")
   })
 
-  it("a tool that says that it changed several files has each formatted", async () => {
+  it("a patch of several files has each formatted where it ended up, and what is gone is let be", async () => {
     usesPrettier()
+    put("old.ts", "let  old\n")
+    put("gone.ts", "let  gone\n")
+    put("same.txt", "a  b\n")
+    const lines = ["*** Begin Patch", "*** Add File: new.ts", "+let  a", "*** Update File: old.ts", "*** Move to: moved.ts", "@@", "-let  old", "+let  moved", "*** Update File: same.txt", "@@", "-a  b", "+c  d", "*** Delete File: gone.ts", "*** End Patch"]
+    const { output, outcome } = await project.call("patch", { patch: lines.join("\n") })
+    expect([outcome, read("new.ts"), read("moved.ts"), read("same.txt")]).toEqual(["ok", "let a\n", "let moved\n", "c  d\n"])
+    expect(output.match(/prettier then formatted (\S+):/g)).toEqual(["prettier then formatted new.ts:", "prettier then formatted moved.ts:"])
+  })
+
+  it("a tool that says that it changed several files is taken at its word", () => {
     const [one, two] = [{ path: "/p/a.ts", after: "1" }, { path: "/p/b.ts", after: "2" }]
     const moved = { path: "/p/old.ts", to: "/p/new.ts", before: "4", after: "5" }
     expect(changesOf({ files: [one, { path: "/p/gone.ts", before: "3" }, two, moved, "nonsense"] })).toEqual([one, two, { path: "/p/new.ts", after: "5" }])
@@ -209,7 +219,7 @@ describe("a formatter that", () => {
     const leash: Leash = openLeash()
     const late = new AbortController()
     const ran = run({ command: file("bin/hangs"), args: [], env: inherited(), directory: project.directory }, "text", leash, late.signal)
-    await expect.poll(() => existsSync(file("hung")), { interval: 5 }).toBe(true)
+    await expect.poll(() => existsSync(file("hung")), { interval: 10, timeout: 15_000 }).toBe(true)
     late.abort()
     expect(await ran).toEqual({ kind: "late" })
     expect(isAlive(Number(read("child")))).toBe(false)
@@ -227,7 +237,7 @@ describe("a formatter that", () => {
 it("an edit of this plugin in the middle of a run loses nothing: the run ends on what began it, the next is on the new", async () => {
   usesPrettier(`touch "${file("begun")}"; while [ ! -e "${file("go")}" ]; do sleep 0.01; done; ${TIDY}`)
   const writing = project.call("write", { path: "a.ts", content: "let  a\n" })
-  await expect.poll(() => existsSync(file("begun")), { interval: 5 }).toBe(true)
+  await expect.poll(() => existsSync(file("begun")), { interval: 10, timeout: 15_000 }).toBe(true)
   const source = join(project.sources, "formatter/after.ts")
   writeFileSync(source, readFileSync(source, "utf8").replace("then formatted", "went over"))
   await project.kernel.reconcile([source])

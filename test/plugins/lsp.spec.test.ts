@@ -89,7 +89,7 @@ describe("a server", () => {
     await write("other.txt", "wrong")
     expect(await project.graft.lsp.list()).toEqual([])
     expect(await write("a.w", "all well\nthis is wrong\nand odd\n")).toMatch(/^made [^\n]*\nfake reports 1 error and 1 warning:\na\.w:2:9 error W1: "wrong" is not right\na\.w:3:5 warning W1: "odd" is not right$/)
-    await expect.poll(async () => (await project.graft.lsp.logs("fake")).join("\n"), { interval: 5 }).toContain('settings ["yes",{"a":{"b":"yes"}}] edit {"applied":false,"failureReason":"only the agent changes files"} unknown -32601')
+    await expect.poll(async () => (await project.graft.lsp.logs("fake")).join("\n"), { interval: 10, timeout: 15_000 }).toContain('settings ["yes",{"a":{"b":"yes"}}] edit {"applied":false,"failureReason":"only the agent changes files"} unknown -32601')
     expect((await project.graft.lsp.logs("fake")).join("\n")).toContain(`root ${project.directory} options {"deep":1} secret undefined`)
     delete process.env.SPEC_SECRET
   })
@@ -98,7 +98,7 @@ describe("a server", () => {
     put("a.w", "fine")
     await config(fake())
     await project.call("read", { path: "a.w" })
-    await expect.poll(() => events(), { interval: 5 }).toEqual(["lsp.started fake"])
+    await expect.poll(() => events(), { interval: 10, timeout: 15_000 }).toEqual(["lsp.started fake"])
   })
 
   it("is one a root, whoever asks at the same time; a package has its own", async () => {
@@ -109,7 +109,7 @@ describe("a server", () => {
     await Promise.all([write("one/a.m", "wrong"), write("one/deep/b.m", "wrong"), write("two/c.m", "wrong"), write("d.m", "wrong")])
     expect((await project.graft.lsp.list()).map(({ name, root, files }) => [name, root.slice(project.directory.length), files]).sort()).toEqual([["marked", "", 1], ["marked", "/one", 2], ["marked", "/two", 1]])
     await project.kernel.drop("marked", project.directory)
-    await expect.poll(() => events().filter((line) => line.startsWith("lsp.stopped")), { interval: 5 }).toHaveLength(3)
+    await expect.poll(() => events().filter((line) => line.startsWith("lsp.stopped")), { interval: 10, timeout: 15_000 }).toHaveLength(3)
   })
 
   it("is none where the config asks for none, and in a project that is not trusted", async () => {
@@ -124,7 +124,7 @@ describe("a server", () => {
     await config(fake())
     await write("a.w", "wrong")
     project.kernel.emit("trust.revoked", { location: project.directory })
-    await expect.poll(() => events().at(-1), { interval: 5 }).toBe("lsp.stopped the project is not trusted any more")
+    await expect.poll(() => events().at(-1), { interval: 10, timeout: 15_000 }).toBe("lsp.stopped the project is not trusted any more")
     expect(running()).toEqual([])
   })
 
@@ -141,10 +141,10 @@ describe("a server", () => {
     await write("b.w", "fine")
     put("a.w", "now wrong")
     await write("b.w", "still fine")
-    await expect.poll(() => events(), { interval: 5 }).toContain("lsp.diagnostics a.w 1")
+    await expect.poll(() => events(), { interval: 10, timeout: 15_000 }).toContain("lsp.diagnostics a.w 1")
     rmSync(file("a.w"))
     await write("b.w", "fine again")
-    await expect.poll(async () => (await project.graft.lsp.logs("fake")).at(-1), { interval: 5 }).toBe("closed a.w")
+    await expect.poll(async () => (await project.graft.lsp.logs("fake")).at(-1), { interval: 10, timeout: 15_000 }).toBe("closed a.w")
     expect((await project.graft.lsp.diagnose([file("a.w"), file("b.w")])).map(({ path }) => path)).toEqual([file("b.w")])
   })
 
@@ -183,7 +183,7 @@ describe("whatever it does, the call ends with what the tool did: a server that"
     await config(fake())
     expect(await write("a.w", "die")).toMatch(/it ended \(exit code 7\)/)
     expect(await tools()).not.toContain("symbols")
-    await expect.poll(async () => /1 error/.test(await write("a.w", `wrong ${Math.random()}`)), { interval: 100, timeout: 5_000 }).toBe(true)
+    await expect.poll(async () => /1 error/.test(await write("a.w", `wrong ${Math.random()}`)), { interval: 100, timeout: 15_000 }).toBe(true)
     expect(events().map((line) => line.split(" ")[0])).toEqual(["lsp.started", "lsp.failed", "lsp.started", "lsp.diagnostics"])
   })
 
@@ -196,7 +196,7 @@ describe("whatever it does, the call ends with what the tool did: a server that"
   it("floods its log and its client is bounded, and answers", async () => {
     await config(fake("floods"))
     expect(await write("a.w", "wrong")).toContain("1 error")
-    await expect.poll(async () => (await project.graft.lsp.logs("fake")).some((line) => line.startsWith("yyy")), { interval: 5 }).toBe(true)
+    await expect.poll(async () => (await project.graft.lsp.logs("fake")).some((line) => line.startsWith("yyy")), { interval: 10, timeout: 15_000 }).toBe(true)
     expect((await project.graft.lsp.logs("fake")).reduce((sum, line) => sum + line.length, 0)).toBeLessThan(10_000)
   })
 
@@ -227,7 +227,7 @@ describe("an edit of this plugin", () => {
   it("in the middle of a start ends in one server", async () => {
     await config(fake())
     const writing = write("a.w", "wrong")
-    await expect.poll(() => running().length, { interval: 2 }).toBe(1)
+    await expect.poll(() => running().length, { interval: 20, timeout: 15_000 }).toBe(1)
     const source = join(project.sources, "lsp/report.ts")
     writeFileSync(source, readFileSync(source, "utf8").replace("complains of $", "is unhappy with $"))
     await project.kernel.reconcile([source])

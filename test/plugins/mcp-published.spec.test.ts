@@ -87,8 +87,18 @@ describe("server-everything", () => {
     await expect(graft.command.expand("/all/args-prompt", { directory })).rejects.toMatchObject({ code: "command.failed", message: "/all/args-prompt: it needs <city>" })
   })
 
-  it("asks the person through a form, and gives up where nobody is", async () => {
-    expect((await call("all_trigger-elicitation-request")).outcome).toMatch(/ok|error/)
+  it("asks the person through a form, field by field, and gives up where nobody is", async () => {
+    expect((await call("all_trigger-elicitation-request")).output).toContain('"action": "cancel"')
+    const leave = kernel.add("face", { id: "person", answers: true })
+    const stop = graft.on("question.asked", ({ id, text, choices }) => {
+      const words = /mail/i.test(text) ? "ada@example.org" : /date/i.test(text) ? "1815-12-10" : /https?:/i.test(text) ? "https://example.org" : /(number|integer|age)/i.test(text) ? "42" : "Ada"
+      void graft.question.reply(id, [choices?.[0]?.label ?? words])
+    })
+    const { output } = await call("all_trigger-elicitation-request")
+    expect(output).toContain('"action": "accept"')
+    expect(output).toContain('"name": "Ada"')
+    stop()
+    leave()
   })
 
   it("asks a model only with permission, and gets its words", async () => {

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { createKernel, definePlugin, systemClock, type EmbeddedKernel, type Graft } from "graft"
 import type { McpServer } from "../../plugins/mcp/contract.ts"
 import type { Settlement } from "../../plugins/tool/contract.ts"
+import { argumentsOf } from "../../plugins/mcp/offer/prompts.ts"
 import { makeBrain, type Brain, type Message } from "../fixtures/mcp-server.ts"
 
 const PROGRAM = join(import.meta.dirname, "../fixtures/mcp-server.ts")
@@ -90,7 +91,7 @@ describe("before anybody needs them", () => {
     kernel.graft.emit("llm.requested", { model: "m", provider: "p", messages: 1, tools: 0 })
     await expect.poll(() => mcpFacts(), { interval: 5, timeout: 5_000 }).toEqual(["mcp.added connecting", "mcp.updated ready"])
     await kernel.settled()
-    expect(told.filter(({ event, payload }) => event === "tool.added" && payload.tool.owner === "mcp").length).toBe(16)
+    expect(told.filter(({ event, payload }) => event === "tool.added" && payload.tool.owner === "mcp").length).toBe(17)
   })
 })
 
@@ -151,7 +152,7 @@ describe("a server as a process", () => {
     expect(told.filter(({ event }) => /^(tool|mcp)\./.test(event)).map(({ event, payload }) => `${event} ${payload.tool?.name ?? payload.server.state}`).sort()).toEqual(["mcp.updated ready", "mcp.updated ready", "tool.added one_grown", "tool.removed one_grown"])
   })
 
-  it("asks the person through a form, and is told no where nobody is; a model's words it does not get", async () => {
+  it("asks the person through a form, and is told no where nobody is; a model's words it gets only where somebody says yes", async () => {
     expect((await call("one_ask")).output).toBe('{"action":"cancel"}')
     const leave = kernel.add("face", { id: "person", answers: true })
     const replies: Record<string, string> = { name: "Ada", adult: "yes", age: "36" }
@@ -164,8 +165,15 @@ describe("a server as a process", () => {
     expect(JSON.parse((await call("one_ask")).output)).toEqual({ action: "accept", content: { name: "Ada", adult: true, age: 36 } })
     expect(asked).toEqual(["name s1 undefined", "adult s1 yes|no", "age s1 undefined"])
     stop()
+    const refuse = graft.on("permission.asked", ({ id, action, resource, session }) => {
+      asked.push(`${action}:${resource} ${session}`)
+      void graft.permission.reply(id, "deny")
+    })
+    expect((await call("one_sample")).output).toContain("the user said no")
+    expect(asked.at(-1)).toBe("sampling:one s1")
+    refuse()
     leave()
-    expect((await call("one_sample")).output).toContain("sampling/createMessage is not offered by this client")
+    expect((await call("one_sample")).output).toContain("nobody is here to say yes")
   })
 })
 
@@ -208,7 +216,7 @@ describe("whatever it does", () => {
 
   it("one that lies about its schema loses those tools alone, and each is said once", async () => {
     const [liar] = await servers({ liar: local("--liar") })
-    expect(liar!.tools.filter((name) => !/_(echo|sum|fail|die|hang|flood|huge|picture|grow|shrink|children|ask|sample|where|slow|get_it)$/.test(name))).toEqual(["liar_bare", "liar_odd"])
+    expect(liar!.tools.filter((name) => !/_(echo|sum|fail|die|hang|flood|huge|picture|grow|shrink|children|ask|sample|where|slow|learn|get_it)$/.test(name))).toEqual(["liar_bare", "liar_odd"])
     const warned = told.filter(({ event }) => event === "plugin.logged").map(({ payload }) => payload.text as string)
     expect(warned.length).toBe(7)
     expect(warned.join("\n")).toMatch(/"nameless-schema" is left out: .*"inputSchema"[\s\S]*"list" is left out: its schema describes "array"[\s\S]*"broken"[\s\S]*"dangling"/)
@@ -287,12 +295,39 @@ describe("many tools, and resources", () => {
     await servers({ one: local("--many") })
     const names = async () => (await graft.tool.list()).filter(({ owner }) => owner === "mcp").map(({ name }) => name)
     expect(await names()).toEqual(["mcp_find"])
-    expect((await server("one")).tools.length).toBe(76)
+    await graft.config.set("plugins.mcp", { many: 100 })
+    await expect.poll(async () => (await names()).length, { interval: 10, timeout: 15_000 }).toBe(77)
+    await graft.config.set("plugins.mcp", undefined)
+    await expect.poll(names, { interval: 10, timeout: 15_000 }).toEqual(["mcp_find"])
+    expect((await server("one")).tools.length).toBe(77)
     expect((await call("mcp_find", { query: "something that is not" })).output).toContain("nothing fits")
     expect((await call("mcp_find", { query: "water plants" })).output).toContain("- one_chore_42: Waters the plants")
     await kernel.settled()
     expect(await names()).toEqual(["mcp_find", "one_chore_42"])
     expect((await call("one_chore_42")).output).toBe("chore_42")
+  })
+
+  it("prompts are commands while a server has them, and change with it", async () => {
+    await servers({ one: local("--prompts") })
+    await becomes("one", "ready")
+    const commands = () => [...graft.all("command").rows()].map(({ key, item }) => `${key} ${item.hint ?? ""}`.trim())
+    expect(commands()).toEqual(["one/greet <who> [how]"])
+    expect(await graft.all("command").get("one/greet")!.expand("Ada", { directory })).toBe("Say hello to Ada.\n\n(as an answer) Hello!\n\nnote://1:\nbe kind")
+    await expect(graft.all("command").get("one/greet")!.expand("", { directory })).rejects.toThrow("it needs <who>")
+    await call("one_learn")
+    await expect.poll(commands, { interval: 5 }).toEqual(["one/greet <who> [how]", "one/part"])
+    await servers({})
+    expect(commands()).toEqual([])
+  })
+
+  it("arguments of a prompt are given by name or in their order, and the last one takes the rest", () => {
+    const prompt = { name: "p", description: "", arguments: [{ name: "a", required: true }, { name: "b", required: false }] }
+    expect(argumentsOf(prompt, "one")).toEqual({ a: "one" })
+    expect(argumentsOf(prompt, 'one two "and three"')).toEqual({ a: "one", b: 'two "and three"' })
+    expect(argumentsOf(prompt, '"one two" three')).toEqual({ a: "one two", b: "three" })
+    expect(argumentsOf(prompt, "b=2 one")).toEqual({ b: "2", a: "one" })
+    expect(argumentsOf(prompt, "c=3")).toEqual({ a: "c=3" })
+    expect(() => argumentsOf(prompt, "b=2")).toThrow("it needs <a>")
   })
 
   it("resources are listed and read while a server has some", async () => {

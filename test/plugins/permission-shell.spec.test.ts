@@ -4,13 +4,16 @@ import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, re
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import fc from "fast-check"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { readCommand } from "../../plugins/permission/command.ts"
 import type { PermissionAsk } from "../../plugins/permission/contract.ts"
 import { lazyGrammar, type Parse } from "../../plugins/permission/grammar.ts"
 import { judge as judgeSeen, read } from "../../plugins/permission/judge.ts"
 import { defaultRules, parseRule, type Effect, type Rule, type RuleLayer } from "../../plugins/permission/rules.ts"
 import { CORPUS, GIVEN } from "../fixtures/shell-lines.ts"
+
+// Thousands of lines, and hundreds of shells.
+vi.setConfig({ testTimeout: 120_000 })
 
 const here = "/home/someone/project"
 let parse: Parse
@@ -25,6 +28,10 @@ const suggest = (ask: PermissionAsk, location: string) => judge(ask, [parseRule(
 describe("the corpus", () => {
   const rules = [...GIVEN.map(rule), ...defaultRules]
   test.each(CORPUS)("%s: %j", (effect, line) => expect(judge({ action: "bash", resource: line }, rules, here).effect).toBe(effect))
+  test("what nobody could read is asked about, however plain it looks", () => {
+    expect(judgeSeen({ action: "bash", resource: "git log; rm x" }, rules, here).effect).toBe("ask")
+    expect(judgeSeen({ action: "bash", resource: "git log" }, rules, here).effect).toBe("ask")
+  })
   test("it is large", () => expect(CORPUS.length).toBeGreaterThanOrEqual(200))
 })
 
@@ -179,7 +186,7 @@ describe("shell lines", () => {
         writeFileSync(join(box, "ran"), "")
         spawnSync("/bin/bash", ["-c", line], { cwd: work, env: { PATH: `${bin}:/usr/bin:/bin`, PUSH: "push" }, stdio: "ignore", timeout: 5_000 })
         if (/^(evil|good push)/m.test(readFileSync(join(box, "ran"), "utf8"))) ran++
-      }), { numRuns: 3_000 })
+      }), { numRuns: 2_000 })
       // The disguises are real ones, and most are seen through, not only doubted.
       expect(ran).toBeGreaterThan(tried * 0.8)
       expect(found.deny).toBeGreaterThan(found.ask)
@@ -200,12 +207,12 @@ describe("shell lines", () => {
         } catch { /* its exit code is not what is asked */ }
         expect(readFileSync(join(box, "ran"), "utf8"), line).not.toMatch(/^evil/m)
         expect(readdirSync(work), line).toEqual([])
-      }), { numRuns: 5_000 })
+      }), { numRuns: 3_000 })
       expect(ran).toBeGreaterThan(50)
     })
 
     test("what is read of a line is what bash runs and writes, no more (xtrace)", () => {
-      const loose = ["good", "x", "evil", "echo", ":", "test", " ", " ", " ", "\n", ";", "&", "&&", "|", ">", ">>", "<", ">&", ">&-", "<&-", "2>&1", "&>", "'", '"', "`", "$(", ")", "{", "}", "$x", "${x}", "$", "\\", "#", "=", "x=", "x+=", "!", "*", "[", "]", "~", "1", "-v", "-", "a[", "/dev/null", "out", "jobs", "cd", "if ", "; then ", "; fi", "for x in a; do ", "; done", "(", "<(", "{ ", "; }", "<<A\n", "\nA\n", "<<< ", "$'", "\\\n", "case x in x) ", ";; esac", "f() ", "{x,evil}", "env ", "eval "]
+      const loose = ["good", "x", "evil", "echo", ":", "test", " ", " ", " ", "\n", ";", "&", "&&", "|", ">", ">>", "<", ">&", ">&-", "<&-", "2>&1", "&>", "'", '"', "`", "$(", ")", "{", "}", "$x", "${x}", "$", "\\", "#", "=", "x=", "x+=", "!", "*", "[", "]", "~", "1", "-v", "-", "a[", "/dev/null", "out", "jobs", "cd", "if ", "; then ", "; fi", "for x in a; do ", "; done", "(", "<(", "{ ", "; }", "<<A\n", "\nA\n", "<<< ", "$'", "\\\n", "case x in x) ", ";; esac", "f() ", "{x,evil}", "env ", "eval ", "[ ", " ]", "[[ ", " ]]"]
       const quoting = ["good", "x", "evil", " ", " ", "\n", ";", ">", "'", '"', '"', "`", "$(", "$(", ")", ")", "$", "\\", "#", "x=", "*"]
       const text = (tokens: string[], maxLength: number) => fc.array(fc.constantFrom(...tokens), { minLength: 2, maxLength }).map((all) => all.join(""))
       const seen = new Set<string>()

@@ -147,6 +147,9 @@ describe("the service", () => {
   test("without a face that answers, an ask comes back unanswered at once", async () => {
     const answer = await project.graft.permission.request({ action: "bash", resource: "ls -la" })
     expect(answer).toMatchObject({ allowed: false, because: "unanswered", verdict: { suggest: "bash:ls *" } })
+    project.settings["permissions.unattended"] = "deny"
+    expect(await project.graft.permission.request({ action: "bash", resource: "ls -la" })).toMatchObject({ allowed: false, because: "denied", verdict: { effect: "deny", source: "permissions.unattended" } })
+    project.settings["permissions.unattended"] = undefined
   })
 
   test("rules of every layer are seen with where they stand", async () => {
@@ -188,6 +191,44 @@ describe("the service", () => {
     expect(await project.graft.permission.evaluate({ action: "bash", resource: "lint c" })).toMatchObject({ effect: "allow", source: "saved" })
     expect(await project.graft.permission.forget("bash:lint *")).toBe(true)
     expect((await project.graft.permission.evaluate({ action: "bash", resource: "lint c" })).effect).toBe("ask")
+  })
+
+  test("'everywhere' is saved for every project, and 'no' may say why", async () => {
+    const asked = next(project.graft, "permission.asked")
+    const kept: string[] = []
+    const answer = project.graft.permission.request({ action: "bash", resource: "fmt a", call: "c10" }, { replied: (_, reply) => void kept.push(reply) })
+    await project.graft.permission.reply((await asked).id, "everywhere")
+    // To the one call it is an answer like any other for good.
+    expect([await answer, kept]).toMatchObject([{ allowed: true }, ["always"]])
+    expect(await project.graft.permission.evaluate({ action: "bash", resource: "fmt b" })).toMatchObject({ effect: "allow", source: "saved everywhere" })
+    mkdirSync(join(project.outside, ".git"))
+    using other = await project.graft.at(project.outside)
+    expect(await other.permission.saved()).toEqual([{ rule: "bash:fmt *", everywhere: true }])
+    expect(await other.permission.forget("bash:fmt *")).toBe(true)
+    expect(await project.graft.permission.saved()).toEqual([])
+    const again = next(project.graft, "permission.asked")
+    const refused = project.graft.permission.request({ action: "bash", resource: "fmt c", call: "c11" })
+    await project.graft.permission.reply((await again).id, "deny", "  use prettier ")
+    expect(await refused).toMatchObject({ allowed: false, because: "denied", said: "use prettier" })
+  })
+
+  test("it explains a line part by part, and says why one is not certain", async () => {
+    project.rules.user = { allow: ["bash:git *"], deny: ["bash:rm *"] }
+    const { verdict, parts } = await project.graft.permission.explain({ action: "bash", resource: "cd . && git log > out && make" })
+    expect(verdict).toMatchObject({ effect: "ask", suggest: "bash:cd . && git log > out && make" })
+    expect(parts.map(({ action, resource, effect, source }) => [action, resource.replace(project.directory, ""), effect, source])).toEqual([["bash", "cd .", "allow", "harmless"], ["bash", "git log", "allow", "/user.jsonc:3"], ["bash", "make", "ask", "default"], ["write", "/out", "ask", "default"]])
+    expect(await project.graft.permission.explain({ action: "bash", resource: "eval $X" })).toMatchObject({ verdict: { effect: "ask" }, unclear: expect.stringContaining("eval") })
+    project.rules.user = { deny: ["bash:rm *"] }
+  })
+
+  test("who allows everything is warned of it, by name and place", async () => {
+    const { text } = project.graft.all("caution").get("permission")!
+    expect(await text()).toBeUndefined()
+    project.rules.user = { allow: ["bash"] }
+    expect(await text()).toMatch(/^every command is allowed without a question, by the rule "bash" \(\/user\.jsonc:3\)/)
+    project.rules.flag = { allow: ["*"] }
+    expect(await text()).toMatch(/^everything is allowed/)
+    project.rules = Object.assign(project.rules, { user: { deny: ["bash:rm *"] }, flag: {} })
   })
 
   test("a file of saved answers that is broken allows nothing, and is kept", async () => {

@@ -1,5 +1,5 @@
 /** Inside the sandbox a command writes to its project and to a /tmp of its own, sees no secrets of ours, reaches no network where that is off, and leaves no process; where a sandbox is required and there is none, nothing runs. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { homedir, tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { argumentsOf, findBubblewrap, temporaryOf } from "../../plugins/sandbox/bubblewrap.ts"
 import { wantedOf } from "../../plugins/sandbox/section.ts"
 import { eventually, makeJobbing } from "../fixtures/jobs.ts"
+import { killAmid, living } from "../fixtures/killed.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 const found = await findBubblewrap()
@@ -24,11 +25,6 @@ afterAll(async () => {
   await project[Symbol.asyncDispose]()
 })
 const bash = (command: string, more: object = {}, how: Parameters<Project["call"]>[2] = {}) => project.call("bash", { command, ...more }, how)
-/** Living processes, however they hide, whose root or command line is marked. */
-const living = (mark: string) => readdirSync("/proc").filter((pid) => {
-  try { return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(mark) && !/ Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1")) } catch { return false }
-})
-
 describe("the settings", () => {
   test.each([[undefined, { mode: "off", network: "on", write: [] }], ["auto", { mode: "auto", network: "on", write: [] }], [{ mode: "require", network: "off", write: ["~/x"] }, { mode: "require", network: "off", write: ["~/x"] }]])("%j", (value, wanted) => expect(wantedOf(value)).toEqual(wanted))
 
@@ -128,6 +124,11 @@ describe.runIf(here)("a command", () => {
     expect(await bash("echo ready; env -i setsid sleep 7105", {}, { signal: stop.signal, progress: () => stop.abort() })).toMatchObject({ outcome: "interrupted" })
     expect(performance.now() - since).toBeLessThan(8_000)
     await eventually(() => [7101, 7102, 7103, 7104, 7105].flatMap((mark) => living(`sleep\0${mark}`))).toEqual([])
+  })
+
+  test("does not outlive this program, however that dies", async () => {
+    await killAmid("env -i setsid sleep 7201 & sleep 7202 & echo up; sleep 7203", "require")
+    await eventually(() => [7201, 7202, 7203].flatMap((mark) => living(`sleep\0${mark}`))).toEqual([])
   })
 
   test("sees only its own processes", async () => {

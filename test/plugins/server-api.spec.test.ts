@@ -1,14 +1,20 @@
 /** Every question that a face may have is one HTTP call, described by one document, and answered with a reason when it cannot be. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { Readable } from "node:stream"
+import type { ReadableStream as WebStream } from "node:stream/web"
 import * as v from "valibot"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Graft } from "graft"
+import { server } from "../../plugins/cli/commands/server.ts"
+import type { Terminal } from "../../plugins/cli/contract.ts"
 import { openApi, type Served } from "../fixtures/api.ts"
+import { OAuthServer } from "../fixtures/oauth.ts"
 import { operationsOf } from "../fixtures/openapi.ts"
 
 let api: Served
-beforeAll(async () => { api = await openApi() })
+beforeAll(async () => { api = await openApi() }, 60_000)
 afterAll(async () => { await api[Symbol.asyncDispose]() })
 
 const begin = async (title = "One") => (await api.ask("POST", "/sessions", { body: { title } })).body.id as string
@@ -80,9 +86,18 @@ describe("a session over HTTP", () => {
     const back = await api.ask("POST", "/sessions/import", { raw: lines.text, headers: { "content-type": "application/x-ndjson" } })
     expect(back.body).toMatchObject({ id, title: "Traveller" })
     const after = (await api.ask("GET", `/sessions/${id}/events`)).body
-    const told = ({ position: _, ...event }: Record<string, unknown>) => event
+    // Where an event stands among those of all sessions is this log's own.
+    const told = (event: Record<string, unknown>) => ({ ...event, position: 0 })
     expect(after.events.map(told)).toEqual(before.events.map(told))
     expect(await api.ask("POST", "/sessions/import", { raw: "no line of an export", headers: { "content-type": "application/x-ndjson" } })).toMatchObject({ status: 422, body: { error: { code: "session.import" } } })
+  })
+
+  it("is one of 1,000 in a page", async () => {
+    const many = join(api.home, "many")
+    mkdirSync(join(many, ".git"), { recursive: true })
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => api.graft.session.create({ directory: many, title: `Session ${i}` })))
+    const { body } = await api.ask("GET", "/sessions", { directory: many, query: { limit: 1_000 } })
+    expect(new Set(body.map(({ title }: { title: string }) => title)).size).toBe(1_000)
   })
 
   it("waits no longer than it is asked to", async () => {
@@ -131,6 +146,26 @@ describe("what a project works with", () => {
     expect((await api.ask("DELETE", "/credentials/anthropic")).body).toEqual({ done: true })
   })
 
+  it("is logged in to step by step: each step is a line, told when it is reached", async () => {
+    await using server = await OAuthServer.open()
+    await api.kernel.put("acme", { setup(graft) {
+      graft.authMethod.register({ id: "acme-oauth", provider: "acme", kind: "oauth", label: "Acme", env: [], issuer: server.origin, client: { id: "graft-test" } })
+    } })
+    const login = await fetch(`${api.url}/credentials/acme/login`, { method: "POST", headers: { authorization: `Bearer ${api.token}`, "content-type": "application/json" }, body: '{"method":"acme-oauth"}' })
+    const steps = []
+    for await (const line of createInterface(Readable.fromWeb(login.body as WebStream))) {
+      const step = JSON.parse(line)
+      steps.push(step.kind)
+      if (step.kind === "open") expect((await api.ask("POST", `/credentials/logins/${step.login}`, { body: { pasted: await server.agree(step.url, { follow: false }) } })).status).toBe(204)
+    }
+    expect(steps).toEqual(["open", "done"])
+    const kept = await api.ask("GET", "/credentials")
+    expect(kept.body).toContainEqual(expect.objectContaining({ provider: "acme", kind: "oauth", active: true }))
+    for (const secret of server.secrets) expect(kept.text).not.toContain(secret)
+    await api.ask("DELETE", "/credentials/acme")
+    await api.kernel.drop("acme")
+  })
+
   it("is settled by the config, which says why", async () => {
     expect((await api.ask("PUT", "/config", { body: { path: "server.rate", value: 5_000 } })).body).toMatchObject({ file: expect.stringContaining("config.jsonc") })
     expect((await api.ask("GET", "/config", { query: { path: "server.rate" } })).body).toEqual({ value: 5_000 })
@@ -141,12 +176,12 @@ describe("what a project works with", () => {
   })
 
   it("is made of plugins, which are looked at, switched off and on", async () => {
-    expect((await api.ask("GET", "/plugins/title")).body).toMatchObject([{ id: "title", status: "live" }])
-    expect((await api.ask("POST", "/plugins/title/disable", { body: { reason: "not now" } })).status).toBe(204)
-    expect((await api.ask("GET", "/plugins/title")).body).toMatchObject([{ status: "disabled", reason: "not now" }])
-    expect((await api.ask("POST", "/plugins/title/enable")).status).toBe(204)
+    expect((await api.ask("GET", "/plugins/doctor")).body).toMatchObject([{ id: "doctor", status: "live" }])
+    expect((await api.ask("POST", "/plugins/doctor/disable", { body: { reason: "not now" } })).status).toBe(204)
+    expect((await api.ask("GET", "/plugins/doctor")).body).toMatchObject([{ status: "disabled", reason: "not now" }])
+    expect((await api.ask("POST", "/plugins/doctor/enable")).status).toBe(204)
     await api.kernel.settled()
-    expect((await api.ask("GET", "/plugins/title")).body).toMatchObject([{ status: "live" }])
+    expect((await api.ask("GET", "/plugins/doctor")).body).toMatchObject([{ status: "live" }])
     expect((await api.ask("POST", "/plugins/nobody/disable")).body.error.code).toBe("plugin.unknown")
   })
 })
@@ -195,7 +230,7 @@ describe("what goes wrong", () => {
     expect(await code(["POST", "/sessions", { body: {}, headers: { "content-type": "text/plain" } }])).toEqual([415, "server.media", "content-type"])
     expect(await code(["GET", "/nowhere"])).toEqual([404, "server.route", undefined])
     expect(await code(["GET", "/sessions/"])).toEqual([400, "server.input", "id"])
-    expect(await code(["GET", "/sessions/%E0%A4%A"])).toEqual([404, "session.unknown", undefined])
+    expect(await code(["GET", "/sessions/%E0%A4%A"])).toEqual([400, "server.input", "path"])
     expect(await code(["GET", "/sessions", { directory: "/not/there" }])).toEqual([400, "server.directory", "directory"])
     expect(await code(["GET", "/sessions", { directory: "relative" }])).toEqual([400, "server.directory", "directory"])
     expect(await code(["GET", `/sessions/${id}/events`, { query: { after: "other:9" } }])).toEqual([400, "eventlog.cursor", undefined])
@@ -269,6 +304,23 @@ describe("a plugin's route", () => {
     await api.kernel.drop("weather", api.project)
   })
 
+  it("answers what it was asked before the server's plugin was reloaded", async () => {
+    const { promise: asked, resolve: wasAsked } = Promise.withResolvers<void>()
+    const { promise: sky, resolve: say } = Promise.withResolvers<string>()
+    await api.kernel.put("slow", { setup(graft) {
+      graft.route.register({ id: "slow.get", method: "GET", path: "/slow", summary: "Takes its time", output: v.object({ sky: v.string() }), handler: async () => (wasAsked(), { sky: await sky }) })
+    } })
+    const answer = api.ask("GET", "/slow")
+    await asked
+    const { gen } = api.kernel.inspect().realms[0]!.plugins.find(({ id }) => id === "server")!
+    await api.kernel.graft.kernel.configure(undefined, { server: { anything: 1 } })
+    expect(api.kernel.inspect().realms[0]!.plugins.find(({ id }) => id === "server")).toMatchObject({ gen: gen + 1, status: "live" })
+    expect((await api.ask("GET", "/health")).status).toBe(200)
+    say("still blue")
+    expect((await answer).body).toEqual({ sky: "still blue" })
+    await api.kernel.drop("slow")
+  })
+
   it("takes the place of a built-in one of the same id, but not that of another one", async () => {
     await api.kernel.put("mine", { setup(graft) {
       graft.route.register({ id: "tools.list", method: "GET", path: "/tools", summary: "Mine", output: v.array(v.string()), handler: async () => ["mine"] })
@@ -290,6 +342,8 @@ describe("the document", () => {
     expect(new Set(operations.map(({ id }) => id)).size).toBe(operations.length)
     for (const { id } of operations) expect(id).toMatch(/^[a-z]+\.[a-z]+$/)
     for (const methods of Object.values(document.paths)) for (const operation of Object.values(methods as object)) expect(operation.summary, operation.operationId).toMatch(/\S/)
+    // Whatever a route may fail with has a status of its own.
+    for (const { id, responses } of operations) expect(responses[500]["x-codes"], id).toEqual(["server.failed", "server.internal"])
     const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name)
     expect(references.length).toBeGreaterThan(60)
     expect(references.filter((name) => !(name! in document.components.schemas))).toEqual([])
@@ -301,6 +355,32 @@ describe("the document", () => {
     expect(page.headers.get("content-security-policy")).toContain("default-src 'none'")
     for (const { id } of operationsOf((await api.ask("GET", "/openapi.json")).body)) expect(page.text).toContain(`id="${id}"`)
     expect(page.text).not.toMatch(/<script|https?:\/\/|src=/)
+  })
+})
+
+describe("graft server", () => {
+  async function command(...argv: string[]): Promise<{ code: number; out: string }> {
+    let out = ""
+    const terminal: Terminal = {
+      out: (text) => { out += text }, err: () => {}, paint: (_, text) => text, ask: async () => undefined, input: Readable.from([]), color: false, cursor: false, interactive: false, together: false, columns: 80, rows: 24,
+      directory: api.project, signal: new AbortController().signal, trap: () => () => {},
+    }
+    return { code: await server(api.kernel.graft).run(argv, terminal), out }
+  }
+
+  it("prints the document that is served", async () => {
+    const { code, out } = await command("openapi")
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toEqual((await api.ask("GET", "/openapi.json")).body)
+  })
+
+  it("prints the token, and makes a new one when it is told to: the old one is refused from then on", async () => {
+    expect((await command("token")).out.trim()).toBe(api.token)
+    const { out } = await command("token", "--rotate")
+    expect((await api.ask("GET", "/health")).status).toBe(401)
+    api.token = out.trim()
+    expect((await api.ask("GET", "/health")).status).toBe(200)
+    await expect(command("tokne")).rejects.toMatchObject({ code: "cli.usage", message: expect.stringContaining("did you mean") })
   })
 })
 

@@ -1,52 +1,19 @@
 /** The client is what the server is: its types, its errors, and streams that no broken connection can tear. */
 import { execFile } from "node:child_process"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { connect, createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createClient, GraftError, type Client } from "../../plugins/server/client/index.ts"
+import { createClient, type Client } from "../../plugins/server/client/index.ts"
 import { FrameReader } from "../../plugins/server/client/frames.ts"
-import { ROUTES } from "../../plugins/server/client/generated.ts"
+import { ROUTES } from "../../plugins/server/client/generated/routes.ts"
 import { createClient as createLocal, findLocal } from "../../plugins/server/client/local.ts"
 import { documentOf, generate, type Document } from "../../scripts/generate-client.ts"
+import { Cutter } from "../fixtures/cutter.ts"
 import { openServed, type Served } from "../fixtures/served.ts"
 
 const root = join(import.meta.dirname, "../..")
-
-/** Between a client and the server; cuts each connection after so many bytes of answers, the next number for the next. */
-class Cutter implements Disposable {
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
-  cuts: number[] = []
-  connections = 0
-  constructor(port: number) {
-    this.#server = createServer((client) => {
-      this.connections++
-      const upstream = connect(port, "127.0.0.1")
-      let left = this.cuts.shift() ?? Infinity
-      for (const socket of [client, upstream]) {
-        this.#sockets.add(socket)
-        socket.on("error", () => {}).on("close", () => { this.#sockets.delete(socket); client.destroy(); upstream.destroy() })
-      }
-      client.pipe(upstream)
-      upstream.on("data", (chunk: Buffer) => {
-        client.write(chunk.subarray(0, Math.max(0, Math.min(chunk.length, left))))
-        left -= chunk.length
-        if (left <= 0) client.destroySoon()
-      })
-    })
-  }
-  async open(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve))
-    return `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`
-  }
-  [Symbol.dispose](): void {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
-  }
-}
 
 describe("the generated part", () => {
   let document: Document
@@ -54,7 +21,8 @@ describe("the generated part", () => {
 
   it("is what the document says now: node scripts/generate-client.ts after a route has changed", () => {
     expect(Object.keys(ROUTES).length).toBeGreaterThan(60)
-    expect(readFileSync(join(root, "plugins/server/client/generated.ts"), "utf8")).toBe(generate(document))
+    const made = generate(document)
+    expect(Object.fromEntries(Object.keys(made).map((name) => [name, readFileSync(join(root, "plugins/server/client/generated", name), "utf8")]))).toEqual(made)
   })
 
   it("compiles a call of every route, and none that lacks what it needs", async () => {
@@ -87,7 +55,7 @@ describe("the generated part", () => {
 
 /** What a session, a message and an event are is the same on both sides. */
 const SAME = `
-import type * as client from "../../../plugins/server/client/generated.ts"
+import type * as client from "../../../plugins/server/client/generated/schemas.ts"
 import type { StoredEvent } from "../../../plugins/eventlog/contract.ts"
 import type { Ended, Message, Receipt, Session, Waiting } from "../../../plugins/session/contract.ts"
 import type { PendingAsk } from "../../../plugins/permission/contract.ts"
@@ -168,9 +136,13 @@ describe("a client", () => {
     await expect(createClient({ url: "http://127.0.0.1:1" }).health.get()).rejects.toMatchObject({ code: "client.unreachable", status: 0 })
     await expect(client.session("ses_none").events().next()).rejects.toMatchObject({ code: "session.unknown" })
     await expect(client.session(await served.session()).events({ after: "cafe:1" }).next()).rejects.toMatchObject({ code: "eventlog.cursor", status: 410 })
-    using cutter = new Cutter(served.serving.port)
-    cutter.cuts = Array.from({ length: 9 }, () => 0)
-    await expect(createClient({ url: await cutter.open(), token: served.token }).health.get()).rejects.toBeInstanceOf(GraftError)
+    // Before an answer, and in the middle of one that refuses.
+    for (const bytes of [0, 300, 420]) {
+      using cutter = new Cutter(served.serving.port)
+      cutter.cuts = Array.from({ length: 9 }, () => bytes)
+      const far = createClient({ url: await cutter.open(), token: served.token })
+      await expect(far.sessions.get({ id: `ses_${"x".repeat(190)}` }), String(bytes)).rejects.toMatchObject({ code: "client.unreachable" })
+    }
   })
 
   it("gives up at its deadline, or when it is told to, and at once", async () => {
@@ -217,8 +189,13 @@ describe("a client", () => {
     const far = createClient({ url: await cutter.open(), token: served.token })
     const seen: string[] = []
     const log = (text: string) => served.kernel.emit("plugin.logged", { at: 1, plugin: "x", gen: 1, realm: "root", level: "info", text })
-    for await (const said of far.events({ events: ["plugin.logged"] })) {
+    for await (const said of far.events({ events: ["plugin.logged", "tool.progress"] })) {
+      if (said.type === "fact" && said.event === "tool.progress") {
+        expect(said.id).toBeUndefined()
+        continue
+      }
       seen.push(said.type === "fact" ? (said.payload as { text: string }).text.slice(0, 3) : said.type)
+      if (said.type === "snapshot") served.kernel.emit("tool.progress", { session: "s", call: "c" })
       if (said.type === "snapshot") for (let i = 0; i < 10; i++) log(`${i} ${"x".repeat(10_000)}`)
       if (seen.length === 11) break
     }

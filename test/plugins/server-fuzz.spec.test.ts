@@ -13,8 +13,8 @@ beforeAll(async () => {
   document = (await api.ask("GET", "/openapi.json")).body
   session = (await api.ask("POST", "/sessions", { body: { title: "Fuzz" } })).body.id
   await api.ask("POST", `/sessions/${session}/prompt`, { body: { text: "say hello" } })
-  await api.ask("GET", `/sessions/${session}/wait`, { query: { seconds: 10 } })
-})
+  await api.ask("GET", `/sessions/${session}/wait`, { query: { seconds: 30 } })
+}, 60_000)
 afterAll(async () => { await api[Symbol.asyncDispose]() })
 
 /** Chance reaches nothing that ends the server, runs a command, or leaves the machine. */
@@ -34,7 +34,9 @@ const order = (a: Operation, b: Operation) => LAST.indexOf(a.id) - LAST.indexOf(
 async function ask({ method, id }: Operation, { path, query, body, type }: Case): Promise<{ status: number; json: any; text: string }> {
   const url = new URL(path, api.url)
   for (const [name, value] of [...query, ["directory", api.project] as const]) url.searchParams.append(name, value)
-  const answer = await fetch(url, { method, headers: { authorization: `Bearer ${api.token}`, ...(type && { "content-type": type }) }, signal: AbortSignal.timeout(20_000), ...(body !== undefined && { body }) })
+  const send = () => fetch(url, { method, headers: { authorization: `Bearer ${api.token}`, ...(type && { "content-type": type }) }, signal: AbortSignal.timeout(20_000), ...(body !== undefined && { body }) })
+  // A connection may have been given up just before it was used again: once.
+  const answer = await send().catch(send)
   const text = await answer.text().catch((error: Error) => `${id}: ${error.message}`)
   return { status: answer.status, text, json: answer.headers.get("content-type") === "application/json" ? JSON.parse(text) : undefined }
 }
@@ -54,14 +56,12 @@ it("answers every operation as the document says, right questions and wrong ones
   const failures: string[] = []
   for (const operation of operations) {
     for (const each of fc.sample(asking(operation, knownFor(operation), document), { numRuns: CASES, seed: 7 })) {
-      const begun = performance.now()
       const answer = await ask(operation, each)
       statuses.add(answer.status)
       const flaw = wrong(operation, answer)
-      if (performance.now() - begun > 1_500) console.log("slow", operation.id, performance.now() - begun)
       if (flaw) failures.push(`${operation.id}: ${flaw}\n${JSON.stringify(each).slice(0, 500)}\n→ ${answer.status} ${answer.text.slice(0, 500)}`)
     }
   }
   expect(failures.join("\n\n")).toBe("")
   expect([...statuses]).toEqual(expect.arrayContaining([200, 204, 400, 404, 409, 415]))
-}, 10_000 + CASES * 2_000)
+}, 30_000 + CASES * 2_000)

@@ -1,7 +1,7 @@
 /** Nobody comes in who should not: no foreign page, no made-up name, no wrong token, nothing too large, too slow or too often. */
 import { chmodSync, statSync, writeFileSync } from "node:fs"
 import { mkdtempSync, rmSync } from "node:fs"
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http"
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -14,15 +14,15 @@ import { Token, tokenFile } from "../../plugins/server/gate/token.ts"
 import { openApi, type Served } from "../fixtures/api.ts"
 
 let api: Served
-beforeAll(async () => { api = await openApi({ server: { cors: ["https://app.example", "http://localhost:*"], body: 1_000, bodyTimeout: 150 } }) })
+beforeAll(async () => { api = await openApi({ server: { cors: ["https://app.example", "http://localhost:*"], body: 1_000, bodyTimeout: 150 } }, ["config", "eventlog", "server", "session", "store"]) }, 60_000)
 afterAll(async () => { await api[Symbol.asyncDispose]() })
 
 interface Answer { status: number; headers: IncomingHttpHeaders; error: { code: string; field?: string; hint?: string } | undefined }
 
 /** As a client that says whatever it likes: fetch would not let it. */
-function raw(headers: Record<string, string>, { method = "GET", path = "/health", body }: { method?: string; path?: string; body?: string } = {}): Promise<Answer> {
+function raw(headers: Record<string, string>, { method = "GET", path = "/health", body, agent }: { method?: string; path?: string; body?: string; agent?: Agent } = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = httpRequest({ host: "127.0.0.1", port: api.port, method, path, headers }, async (response) => {
+    const asked = httpRequest({ host: "127.0.0.1", port: api.port, method, path, headers, ...(agent && { agent }) }, async (response) => {
       const text = (await response.toArray()).join("")
       resolve({ status: response.statusCode!, headers: response.headers, error: text.startsWith("{\"error\"") ? JSON.parse(text).error : undefined })
     })
@@ -127,6 +127,27 @@ describe("what comes in", () => {
     expect(await raw({ ...bearer(), ...json, "transfer-encoding": "chunked" }, { method: "POST", path: "/sessions", body: large })).toMatchObject({ status: 413, error: { code: "server.large" } })
   })
 
+  it("is told so, however much of it is still on its way", async () => {
+    const large = JSON.stringify({ title: "x".repeat(4_000_000) })
+    for (const length of [{ "content-length": String(large.length) }, { "transfer-encoding": "chunked" }] as Record<string, string>[]) {
+      const answer = await raw({ ...bearer(), ...json, ...length }, { method: "POST", path: "/sessions", body: large }).catch((error: NodeJS.ErrnoException) => error.code)
+      // Who goes on sending may hear the end of the connection before the answer.
+      expect(answer).toSatisfy((heard: unknown) => heard === "EPIPE" || heard === "ECONNRESET" || (heard as Answer).error?.code === "server.large")
+    }
+    expect((await raw(bearer())).status).toBe(200)
+  })
+
+  it("does not stand in the way of the next request when nobody has read it", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    try {
+      const unread = await raw({ ...bearer(), ...json, "content-length": "300000" }, { method: "DELETE", path: "/nowhere", body: "x".repeat(300_000), agent })
+      expect(unread).toMatchObject({ status: 404, headers: { connection: "close" } })
+      expect((await raw(bearer(), { agent })).status).toBe(200)
+    } finally {
+      agent.destroy()
+    }
+  })
+
   it("is refused when it does not come to its end", async () => {
     const socket = connect(api.port, "127.0.0.1")
     socket.write(`POST /sessions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${api.token}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"ti`)
@@ -140,11 +161,13 @@ describe("what comes in", () => {
 
   it("is refused when it comes too often, by the address that it comes from", () => {
     let now = 0
-    const policy = makePolicy({ rate: 3 }, { accepts: () => true }, undefined, () => now)
-    const ask = (remoteAddress: string) => policy.admit({ method: "GET", headers: { host: "localhost" }, socket: { localAddress: "127.0.0.1", remoteAddress } } as IncomingMessage)
+    const policy = makePolicy({ rate: 3 }, { accepts: (token) => token === "right" }, undefined, () => now)
+    const ask = (remoteAddress: string, token = "right") => policy.admit({ method: "GET", headers: { host: "localhost", authorization: `Bearer ${token}` }, socket: { localAddress: "127.0.0.1", remoteAddress } } as IncomingMessage)
     expect([ask("a"), ask("a"), ask("a")]).toEqual([undefined, undefined, undefined])
     expect(ask("a")).toMatchObject({ status: 429, code: "server.rate", headers: { "retry-after": "1" } })
     expect(ask("b")).toBeUndefined()
+    for (const code of ["server.token", "server.token", "server.token", "server.rate"]) expect(ask("c", "wrong")?.code).toBe(code)
+    expect(ask("c")).toBeUndefined()
     now = 1_000
     expect(ask("a")).toBeUndefined()
   })

@@ -4,6 +4,7 @@ import { createServer, connect } from "node:net"
 import { join } from "node:path"
 import type { EmbeddedKernel } from "graft"
 import { afterEach, describe, expect, it } from "vitest"
+import { createClient } from "../../plugins/server/client/local.ts"
 import { compareVersions } from "../../plugins/server/http/protocol.ts"
 import { finish, text, type Script } from "../fixtures/conversation.ts"
 import { openServed, type Served } from "../fixtures/served.ts"
@@ -39,19 +40,14 @@ async function pretend(kernel: EmbeddedKernel, sources: string, version: string)
 }
 
 describe("a home", () => {
-  it("is served by one: whoever comes second is told where the first is", async () => {
-    const { again, serving, kernel } = await serve()
+  it("is served by one: whoever comes second is told where the first is, and never takes it from a newer release", async () => {
+    const { again, serving, kernel, sources } = await serve({ copy: true })
     const other = await again()
     await expect(other.graft.server.serve({ port: 0 })).rejects.toMatchObject({ code: "server.resident", message: expect.stringContaining(serving.url) })
     expect(await other.graft.server.serving()).toBeUndefined()
     expect((await other.graft.server.instances()).find(({ url }) => url !== undefined)).toMatchObject({ url: serving.url, pid: process.pid })
     expect(await kernel.graft.server.serve({ port: 0 })).toEqual(serving)
-  })
-
-  it("is never taken from a newer release", async () => {
-    const { again, kernel, sources } = await serve({ copy: true })
     await pretend(kernel, sources, "99.0.0")
-    const other = await again()
     await expect(other.graft.server.serve({ port: 0 })).rejects.toMatchObject({ code: "server.resident", message: expect.stringContaining("newer (99.0.0") })
   })
 
@@ -77,6 +73,28 @@ describe("a home", () => {
     const next = await stream(`/sessions/${id}/events/stream`, { "last-event-id": reader.last! })
     await newer.graft.session.update(id, { title: "by the newer one" })
     await next.frame((data) => data.type === "session.updated" && data.data.title === "by the newer one")
+  })
+
+  it("is handed over to another port: a client that finds the server by itself goes on there, with nothing lost", async () => {
+    const { again, kernel, sources, home, filled } = await serve({ copy: true })
+    await pretend(kernel, sources, "0.0.1")
+    const session = await filled(3)
+    const sdk = createClient({ home })
+    const [events, feed] = [sdk.session(session).events(), sdk.events({ events: ["session.*"] })]
+    const seqs = async (count: number) => { const got: number[] = []; while (got.length < count) got.push((await events.next()).value!.seq); return got }
+    expect(await seqs(3)).toEqual([1, 2, 3])
+    expect((await feed.next()).value).toMatchObject({ type: "snapshot", snapshot: { version: "0.1.0" } })
+    const newer = await again()
+    await newer.graft.server.serve({ port: 0 })
+    expect((await feed.next()).value).toMatchObject({ type: "draining", successor: { pid: process.pid } })
+    expect([(await feed.next()).value?.type, (await feed.next()).value?.type]).toEqual(["gap", "snapshot"])
+    await newer.graft.session.update(session, { title: "there" })
+    expect((await feed.next()).value).toMatchObject({ type: "fact", event: "session.updated" })
+    await kernel.close()
+    await newer.graft.eventlog.append({ aggregate: session, actor: "user:test", events: [{ type: "session.updated", data: { title: "again" } }] })
+    expect(await seqs(2)).toEqual([4, 5])
+    expect(await sdk.sessions.get({ id: session })).toMatchObject({ title: "again" })
+    await Promise.all([events.return(), feed.return()])
   })
 
   it("that is ended takes nothing new, answers who waits, and lets what runs come to its end, across an edit too", async () => {
@@ -112,6 +130,22 @@ describe("a home", () => {
     blocker.close()
   })
 
+  it("is served while a conversation is open where the config asks for it, and else by nobody who was not asked", async () => {
+    const { again, kernel, home } = await serve()
+    await kernel.close()
+    const other = await again()
+    const began = () => other.emit("cli.started", { command: "chat", interactive: true })
+    began()
+    await other.settled()
+    expect(await other.graft.server.serving()).toBeUndefined()
+    writeFileSync(join(home, "config/config.jsonc"), JSON.stringify({ server: { http: { port: 0 } } }))
+    const serving = new Promise((resolve) => other.on("server.serving", resolve))
+    const asking = await again()
+    const asked = new Promise((resolve) => asking.on("server.serving", resolve))
+    asking.emit("cli.started", { command: "chat", interactive: true })
+    expect(await Promise.race([serving, asked])).toMatchObject({ host: "127.0.0.1", pid: process.pid })
+  })
+
   it("knows releases apart", () => {
     for (const [older, newer] of [["0.1.0", "0.2.0"], ["0.9.9", "0.10.0"], ["1.0.0-rc.1", "1.0.0"], ["1.0.0", "1.0.1-rc.1"]] as const) {
       expect(compareVersions(older, newer), `${older} < ${newer}`).toBeLessThan(0)
@@ -122,8 +156,8 @@ describe("a home", () => {
 })
 
 describe("a request", () => {
-  it("ends on the generation that began it, and the next one is answered by the new", async () => {
-    const { kernel, sources, session, get } = await serve({ copy: true, scripts: [] })
+  it("ends on the generation that began it, the next is answered by the new, and what is none is answered as one", async () => {
+    const { kernel, sources, session, get, serving } = await serve({ copy: true, scripts: [] })
     const id = await session()
     const file = join(sources, "server/http/protocol.ts")
     const source = readFileSync(file, "utf8")
@@ -131,12 +165,9 @@ describe("a request", () => {
       const asking = Promise.all(Array.from({ length: 8 }, () => get(`/sessions/${id}`)))
       writeFileSync(file, `${source}\n// edit ${edit}\n`)
       await kernel.reconcile([file])
-      for (const { status } of await asking) expect(status).toBe(200)
+      for (const { status, body } of await asking) expect({ status, error: body.error }).toEqual({ status: 200, error: undefined })
     }
-  })
 
-  it("that is none is answered as one, and disturbs nobody", async () => {
-    const { serving, get } = await serve()
     for (const [bytes, status] of [["hello\r\n\r\n", 400], ["GET / HTTP/9.9\r\n\r\n", 400], [`GET / HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(40_000)}\r\n\r\n`, 431]] as const) {
       const socket = connect(serving.port, "127.0.0.1")
       let answer = ""

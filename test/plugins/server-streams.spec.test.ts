@@ -1,15 +1,17 @@
 /** Event streams over HTTP miss nothing and repeat nothing: from any cursor, whoever is slow, whoever leaves, and whatever is edited meanwhile. */
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { openServed, type Served, type Stream } from "../fixtures/served.ts"
 
-let served: Served | undefined
-const serve = async (options: Parameters<typeof openServed>[0] = {}) => (served = await openServed(options))
+let served: Served | undefined, shared: Promise<Served> | undefined
+/** The same one for all that change nothing about it. */
+const serve = async (options?: Parameters<typeof openServed>[0]) => (options ? (served = await openServed(options)) : (shared ??= openServed()))
 afterEach(async () => {
   await served?.[Symbol.asyncDispose]()
   served = undefined
 })
+afterAll(async () => (await shared)?.[Symbol.asyncDispose]())
 
 const path = (session: string, query = "") => `/sessions/${session}/events/stream${query}`
 const seqs = (stream: Stream) => stream.stored.map(({ data }) => data.seq as number)
@@ -63,7 +65,7 @@ describe("the stream of a session", () => {
   })
 
   it("says what is only told to who asks for it, without an id", async () => {
-    const { filled, stream, kernel } = await serve()
+    const { filled, append, stream, kernel } = await serve()
     const session = await filled(2)
     const [live, plain] = [await stream(path(session, "?live=1")), await stream(path(session))]
     for (const reader of [live, plain]) await reader.frame((data) => data.type === "synced")
@@ -72,7 +74,7 @@ describe("the stream of a session", () => {
     kernel.emit("message.part.delta", delta)
     const told = await live.frame((data) => data.type === "told")
     expect(told).toEqual({ data: { live: true, type: "told", event: "message.part.delta", data: delta, at: expect.any(Number) } })
-    await served!.append(session, 1)
+    await append(session, 1)
     await Promise.all([live.count(3), plain.count(3)])
     expect(live.frames.filter(({ data }) => data.event === "message.part.delta")).toHaveLength(1)
     expect(plain.frames.filter(({ data }) => data.type === "told")).toEqual([])
@@ -88,13 +90,23 @@ describe("the stream of a session", () => {
     expect(reader.frames.at(-1)!.data).toEqual({ live: true, type: "deleted" })
   })
 
+  it("gives what can be read of a damaged one, says where it ends, and ends", async () => {
+    const { filled, stream, kernel } = await serve()
+    const session = await filled(5)
+    await kernel.graft.store.write((tx) => tx.run("UPDATE event SET data = '{' WHERE seq = 4 AND aggregate = (SELECT key FROM aggregate WHERE id = ?)", [session]))
+    const reader = await stream(path(session))
+    await reader.end()
+    expect(seqs(reader)).toEqual(upTo(1, 3))
+    expect(reader.frames.at(-1)!.data).toMatchObject({ live: true, type: "failed", code: "eventlog.corrupt", message: expect.stringContaining("event 4") })
+  })
+
   it("waits for nobody: who does not read catches up from the log, and the others have all meanwhile", async () => {
-    const { filled, append, stream } = await serve()
+    const { filled, append, stream, kernel } = await serve()
     const session = await filled(1)
     const [slow, quick] = [await stream(path(session)), await stream(path(session))]
     for (const reader of [slow, quick]) await reader.frame((data) => data.type === "synced")
     slow.pause()
-    await served!.kernel.graft.eventlog.append({ aggregate: session, actor: "user:test", events: Array.from({ length: 60 }, (_, i) => ({ type: "session.updated", data: { title: `${i} ${"x".repeat(120_000)}` } })) })
+    await kernel.graft.eventlog.append({ aggregate: session, actor: "user:test", events: Array.from({ length: 60 }, (_, i) => ({ type: "session.updated", data: { title: `${i} ${"x".repeat(120_000)}` } })) })
     await append(session, 500)
     await quick.count(561)
     expect(slow.stored.length).toBeLessThan(561)
@@ -104,22 +116,23 @@ describe("the stream of a session", () => {
   })
 })
 
-describe("an edit of the server in the middle", () => {
-  it("cuts no stream off: ten edits while ten clients read a thousand events, nothing lost and nothing doubled", async () => {
+describe("an edit in the middle", () => {
+  it("of the server, or of the log below it, cuts no stream off: ten edits while ten clients read a thousand events, nothing lost and nothing doubled", async () => {
     const { filled, append, stream, kernel, sources } = await serve({ copy: true })
     const session = await filled(1)
     const readers = await Promise.all(Array.from({ length: 10 }, (_, i) => stream(path(session, i % 2 ? "?live=1" : ""))))
-    const file = join(sources, "server/http/streams/frame.ts")
-    const source = readFileSync(file, "utf8")
-    const generation = () => kernel.inspect().realms[0]!.plugins.find(({ id }) => id === "server")!.gen
-    const before = generation()
+    const files = ["server/http/streams/frame.ts", "eventlog/tail.ts"].map((name) => join(sources, name))
+    const texts = files.map((file) => readFileSync(file, "utf8"))
+    const generations = () => kernel.inspect().realms[0]!.plugins.filter(({ id }) => id === "server" || id === "eventlog").reduce((sum, { gen }) => sum + gen, 0)
+    const before = generations()
     const writing = (async () => { for (let i = 0; i < 100; i++) await append(session, 10) })()
     for (let edit = 0; edit < 10; edit++) {
-      writeFileSync(file, `${source}\n// edit ${edit}\n`)
-      await kernel.reconcile([file])
+      const which = edit % 3 === 2 ? 1 : 0
+      writeFileSync(files[which]!, `${texts[which]}\n// edit ${edit}\n`)
+      await kernel.reconcile([files[which]!])
     }
     await writing
-    expect(generation()).toBe(before + 10)
+    expect(generations()).toBe(before + 10)
     await Promise.all(readers.map((reader) => reader.count(1_001)))
     for (const reader of readers) expect(seqs(reader)).toEqual(upTo(1, 1_001))
     const late = await stream(path(session, "?after=1000"))

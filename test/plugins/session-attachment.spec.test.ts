@@ -1,11 +1,13 @@
 /** What is attached is there before the input is: its bytes are kept, known for what they are, or the input is refused and says why. */
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
+import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { readMedia } from "../../plugins/lib/media.ts"
+import { sizeOf } from "../../plugins/lib/picture.ts"
 import { openLife, type Life } from "../fixtures/life.ts"
 
 const PNG = Buffer.from("89504e470d0a1a0a0000000d", "hex")
@@ -47,6 +49,13 @@ describe("what is attached", () => {
     const [data] = await admitted([`data:text/plain;base64,${PNG.toString("base64")}`])
     expect(data).toMatchObject({ media: "image/png", bytes: PNG.length })
     expect(Buffer.from((await life.graft.store.getBlob(data!.blob))!)).toEqual(PNG)
+  })
+
+  it("is made smaller where it is a picture that is too large for models", async () => {
+    const { PhotonImage } = createRequire(import.meta.url)("@silvia-odwyer/photon-node") as { PhotonImage: new (raw: Uint8Array, width: number, height: number) => { get_bytes(): Uint8Array } }
+    life.put("large.png", new PhotonImage(new Uint8Array(2_400 * 600 * 4).fill(99), 2_400, 600).get_bytes())
+    const [large] = await admitted(["large.png"])
+    expect(sizeOf((await life.graft.store.getBlob(large!.blob))!, large!.media)).toEqual({ width: 2_000, height: 500 })
   })
 
   it("stays when its file goes, and is the same answer for the same question", async () => {

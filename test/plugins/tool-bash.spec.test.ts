@@ -4,6 +4,7 @@ import { dirname, join } from "node:path"
 import { definePlugin } from "graft"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { Collector } from "../../plugins/lib/collector.ts"
+import { killAmid, living as alive } from "../fixtures/killed.ts"
 import { openProject, type Project } from "../fixtures/project.ts"
 
 let project: Project
@@ -149,6 +150,11 @@ describe("coming back", () => {
     expect(settlement).toMatchObject({ outcome: "error", truncated: true, blob: expect.any(String), output: expect.stringMatching(/^first\n[^]*\(stopped: it wrote more than \d+ bytes/) })
     expect(process.memoryUsage().rss - before).toBeLessThan(128 * 1024 * 1024)
     expect(Buffer.byteLength(settlement.output)).toBeLessThan(52_000)
+  })
+
+  test("nothing of it outlives this program, however that dies", async () => {
+    await killAmid("setsid sleep 7301 & trap '' TERM; sleep 7302 & echo up; sleep 7303; sleep 7303")
+    await expect.poll(() => [7301, 7302, 7303].flatMap((mark) => alive(`sleep\0${mark}`)), { timeout: 12_000 }).toEqual([])
   })
 
   test("five hundred children are gone as well", async () => {

@@ -220,7 +220,11 @@ describe("laws", () => {
       const back = createTwoFilesPatch("f", "f", b, a, undefined, undefined, { context: 100 })
       expect(patched("f", a, sectionOf(there)).text).toBe(b)
       expect(patched("f", b, sectionOf(back)).text).toBe(a)
-    }), { numRuns: 500 })
+    }), { numRuns: 2_000 })
+  })
+
+  test("an empty line at the end of a hunk belongs to it", () => {
+    expect(patched("f", "\n", sectionOf(createTwoFilesPatch("f", "f", "\n", "a\n\n", undefined, undefined, { context: 100 }))).text).toBe("a\n\n")
   })
 
   test("without line numbers: the right place or none, never another", () => {
@@ -263,6 +267,10 @@ describe("laws", () => {
     ["a link", "diff --git a/f b/f\nnew file mode 120000\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n", /120000/],
     ["nothing", "words only", /begins with/],
   ])("%s is refused", (_, given, says) => { expect(() => parsePatch(given)).toThrow(says) })
+
+  test("line numbers in the other format are line numbers", () => {
+    expect(parsePatch("*** Begin Patch\n*** Update File: a\n@@ -3,1 +3,1 @@ f\n-x\n+y\n*** End Patch")).toMatchObject([{ hunks: [{ line: 3, above: [] }] }])
+  })
 
   test("one file in two sections is refused, by whatever names", async () => {
     put("twice.txt", "a\n")

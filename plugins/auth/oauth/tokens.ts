@@ -43,13 +43,13 @@ function tokensOf({ access_token: access, refresh_token: refresh, expires_in, sc
   return { access, obtained: now, ...(refresh !== undefined && { refresh }), ...(expires_in !== undefined && { expires: now + expires_in * 1_000 }), ...(scope !== undefined && { scope }) }
 }
 
-/** One request. Rejects with what the library says: `refusalOf` and `reasonOf` read it. */
-export async function renewed(entry: OAuthEntry, now: () => number, signal?: AbortSignal): Promise<OAuthEntry> {
+/** One request, which nothing but its deadline cuts short: the old token may be void once it was sent. Rejects with what the library says: `refusalOf` and `reasonOf` read it. */
+export async function renewed(entry: OAuthEntry, now: () => number): Promise<OAuthEntry> {
   const oauth = await library()
   const server: AuthorizationServer = { issuer: entry.issuer, token_endpoint: entry.token }
   const { client, auth } = clientOf(oauth, { id: entry.client, ...(entry.clientSecret !== undefined && { secret: entry.clientSecret, auth: entry.clientAuth }) })
   const more = entry.resource === undefined ? {} : { additionalParameters: { resource: entry.resource } }
-  const response = await oauth.refreshTokenGrantRequest(server, client, auth, entry.refresh!, { ...options(oauth, entry.token, signal), ...more })
+  const response = await oauth.refreshTokenGrantRequest(server, client, auth, entry.refresh!, { ...options(oauth, entry.token), ...more })
   const said = await oauth.processRefreshTokenResponse(server, client, response)
   const { expires: _, failed: __, ...rest } = entry
   // Who sends no other refresh token goes on taking this one.

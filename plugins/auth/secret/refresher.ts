@@ -130,7 +130,7 @@ export class Refresher {
     const { provider } = partsOf(id)
     let next: OAuthEntry
     try {
-      next = await renewed(seen, this.#time.now, this.#graft.signal)
+      next = await renewed(seen, this.#time.now)
     } catch (error) {
       const says = reasonOf(error, [seen.refresh, seen.access, seen.clientSecret])
       if (refusalOf(error)?.final) throw await this.#end(id, seen, `${seen.issuer} does not renew the login to ${provider} (${says})`)
@@ -166,8 +166,8 @@ export class Refresher {
     const armed = this.#timers.get(id)
     if (entry.expires === undefined || entry.refresh === undefined || this.#graft.retiring.aborted || armed?.obtained === entry.obtained) return
     armed?.cancel()
-    // It may take longer than a timer may; whoever needs the token next hears why it failed, if it does so then too.
-    const cancel = this.#graft.timeout(Math.max(0, dueAt(entry) - this.#time.now()), () => void this.#inTime(id).catch(() => {}))
+    // Held, because what a server has answered must be kept; whoever needs the token next hears why it failed, if it does so then too.
+    const cancel = this.#graft.timeout(Math.max(0, dueAt(entry) - this.#time.now()), () => this.#graft.fork(() => this.#inTime(id).catch(() => {}), { hold: true }))
     this.#timers.set(id, { obtained: entry.obtained, cancel })
   }
 

@@ -9,9 +9,9 @@ import { newView } from "../view.ts"
 import { elsewhere, resident, type Elsewhere } from "../workplace.ts"
 
 /** What is a setting of one process cannot be one of another. */
-const OWN = ["allow", "deny", "trust", "offline"] as const
+const OWN = ["allow", "allow-everything", "deny", "trust", "offline"] as const
 
-interface Flags { model?: string; agent?: string; continue?: boolean; session?: string; file?: string[]; allow?: string[]; deny?: string[]; trust?: boolean; offline?: boolean }
+interface Flags { model?: string; agent?: string; continue?: boolean; session?: string; file?: string[]; allow?: string[]; "allow-everything"?: boolean; deny?: string[]; trust?: boolean; offline?: boolean }
 
 interface Attached extends Elsewhere { begin(flags: Flags, said: string | undefined, terminal: Terminal, quiet: boolean, screen: Screen): Promise<Errand> }
 

@@ -10,8 +10,8 @@ import { duration, harmless, table } from "../table.ts"
 import { login, type LoginFlags } from "./auth-login.ts"
 
 const OPTIONS = {
-  as: { type: "string", value: "account", about: "Its name among several of one integration; default: default" },
-  method: { type: "string", about: "How to log in, as `graft auth list` names the ways: key, browser, device, or one's id" },
+  as: { type: "string", value: "account", about: "its name among several of one integration" },
+  method: { type: "string", about: "login: key, browser, device, command or cloud, where there are several ways; or one's id" },
   command: { type: "string", value: "line", about: "login: a shell command that prints the secret, run whenever it is needed" },
   ttl: { type: "string", value: "seconds", about: "login: how long what the command printed is good for" },
   file: { type: "string", value: "path", about: "login: a file that holds the secret, read whenever it is needed" },

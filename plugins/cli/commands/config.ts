@@ -16,8 +16,9 @@ const OPTIONS = {
   json: { type: "boolean", about: "migrate, files: as data" },
 } as const satisfies Options
 
-const NOTES = `A value is JSON, or else taken as text: graft config set model "demo/demo". edit opens your editor and then says what is
-wrong; check does that for all files; files lists them. schema prints the JSON Schema of a config, for an editor.
+const NOTES = `A value is JSON, or else taken as text: graft config set model "demo/demo". Secrets are shown masked.
+edit opens your editor and then says what is wrong; check does that for all files; files lists them. schema prints the JSON
+Schema of a config, for an editor.
 migrate shows what the files of other agents say and what becomes of it; they count where they are, and are written into
 your own on a yes.
 Layers: defaults < managed < user < project < environment < flags; other agents' files lie below your own of a layer.`

@@ -60,7 +60,8 @@ async function test(project: Graft, what: string | undefined, { action = "bash",
   if (json) return terminal.out(`${JSON.stringify({ ...found, verdict }, null, 2)}\n`), EXITS[verdict.effect]
   terminal.out(`${terminal.paint(STYLES[verdict.effect], verdict.effect)}  ${oneLine(what, 200)}\n  ${because(verdict)}\n`)
   if (!barred && found.parts.length > 1) terminal.out(table(found.parts.map((part) => [`    ${part.effect}`, partOf(part), because(part)]), terminal.columns))
-  if (verdict.effect === "ask") terminal.out(`  to allow it: --allow '${verdict.suggest ?? verdict.rule}', or "permissions": { "allow": [${JSON.stringify(verdict.suggest ?? verdict.rule)}] } in the config\n`)
+  const wanted = verdict.suggest ?? verdict.rule
+  if (verdict.effect === "ask") terminal.out(`  to allow it: --allow '${wanted.replaceAll("'", "'\\''")}', or "permissions": { "allow": [${JSON.stringify(wanted)}] } in the config\n`)
   return EXITS[verdict.effect]
 }
 

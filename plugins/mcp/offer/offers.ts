@@ -10,8 +10,8 @@ import { makeList, makeRead } from "./resources.ts"
 import { LONGEST, type Server } from "../server.ts"
 import { isOffered, nameFor, type Offered } from "./tools.ts"
 
-/** Tools of all servers that are offered at once. */
-const MANY = 40
+/** Names that were found and are remembered. */
+const MOST_FOUND = 40
 const OWN = ["mcp_find", "mcp_resources", "mcp_read"] as const
 
 /** Names that were found, the latest last. */
@@ -21,12 +21,15 @@ export interface Offer { name: string; server: Server; tool: Offered }
 export class Offers {
   readonly #graft: Graft<never>
   readonly #found: Found
+  /** Tools of all servers that are offered at once. */
+  readonly #many: number
   #servers: readonly Server[] = []
   #all: readonly Offer[] = []
   readonly #rows = new Map<string, { shown: string; server: Server; remove(): void }>()
 
-  constructor(graft: Graft<never>, found: Found) {
+  constructor(graft: Graft<never>, found: Found, many: number) {
     this.#graft = graft
+    this.#many = many
     this.#found = found
   }
 
@@ -37,7 +40,7 @@ export class Offers {
     this.#servers = servers
     this.#all = named(servers)
     const wanted = new Map<string, { shown: string; server: Server; make(): ToolDefinition }>()
-    const many = this.#all.length > MANY
+    const many = this.#all.length > this.#many
     const found = new Set(this.#found.get())
     for (const offer of many ? this.#all.filter(({ name }) => found.has(name)) : this.#all) wanted.set(offer.name, { shown: JSON.stringify(offer.tool), server: offer.server, make: () => definitionOf(offer) })
     const one = servers[0]
@@ -70,7 +73,7 @@ export class Offers {
   }
 
   #find(names: readonly string[]): void {
-    this.#found.set([...this.#found.get().filter((name) => !names.includes(name)), ...names].slice(-MANY))
+    this.#found.set([...this.#found.get().filter((name) => !names.includes(name)), ...names].slice(-MOST_FOUND))
     this.sync(this.#servers)
   }
 }

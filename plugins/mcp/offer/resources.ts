@@ -3,7 +3,7 @@ import * as v from "valibot"
 import { messageOf } from "graft"
 import { near } from "../../lib/near.ts"
 import type { ToolDefinition, ToolResult } from "../../tool/contract.ts"
-import { contentsOf, type Contents } from "./result.ts"
+import { contentsOf, fileOf, MOST_FILES, type Contents } from "./result.ts"
 import type { Server } from "../server.ts"
 
 const MOST = 500
@@ -63,7 +63,8 @@ export const makeRead = (servers: () => readonly Server[]): ToolDefinition<typeo
     if (!found) return nobody(server, servers())
     try {
       const { contents } = await found.ask(({ client }) => client.request({ method: "resources/read", params: { uri } }, Read, { signal, timeout: PATIENCE }))
-      return { output: contents.map((each) => contentsOf(each as Contents)).join("\n\n") || "(it is empty)", title: uri }
+      const files = contents.flatMap((resource) => fileOf({ type: "resource", resource })).slice(0, MOST_FILES)
+      return { output: contents.map((each) => contentsOf(each as Contents, fileOf({ type: "resource", resource: each }).length > 0)).join("\n\n") || "(it is empty)", title: uri, ...(files.length > 0 && { files }) }
     } catch (error) {
       return { output: messageOf(error), title: uri, failed: true }
     }

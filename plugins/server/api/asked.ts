@@ -4,7 +4,7 @@ import { isAbsolute } from "node:path"
 import { locationOf, messageOf, type Graft } from "graft"
 import type { HttpLimits, Route } from "../contract.ts"
 import { answerOf } from "../refusal.ts"
-import { readJson, readLines } from "./body.ts"
+import { checkMedia, readJson, readLines } from "./body.ts"
 import { ApiError, refusalOf } from "./errors.ts"
 import { DIRECTORY, inputOf } from "./input.ts"
 import type { Call } from "./call.ts"
@@ -53,7 +53,12 @@ export class Asked {
   get routed(): Request { return this.#request.method === this.method ? this.#request : new Request(this.#request, { method: this.method }) }
 
   #open(): Promise<Graft> {
-    return (this.#project ??= this.#graft.at(locationOf(this.#directory)).then((project) => this.#held.use(project)))
+    return (this.#project ??= this.#graft.at(locationOf(this.#directory)).then((project) => {
+      if (!this.#held.disposed) return this.#held.use(project)
+      // Whoever asked has been told that it takes too long.
+      project[Symbol.dispose]()
+      throw new ApiError("server.timeout", 504, "the project was opened too late")
+    }))
   }
 
   done(): void { if (!this.#streams) this.#held.dispose() }
@@ -61,6 +66,7 @@ export class Asked {
   async answer(entry: Entry, params: Readonly<Record<string, string | undefined>>): Promise<Response> {
     const { route } = entry
     try {
+      if (route.accepts) checkMedia(this.#request, route.accepts)
       const body = entry.body ? await readJson(this.#graft, this.#request, this.#limits, this.#signal) : {}
       const input = await inputOf(entry, params, this.#query, body)
       const result = await this.#within(route, entry.run(() => route.handler(input, this.#call())))

@@ -16,8 +16,7 @@ export async function readJson(graft: Graft, request: Request, limits: HttpLimit
   if (request.body === null) return {}
   const text = await readText(graft, request, limits, signal)
   if (text === "") return {}
-  const media = request.headers.get("content-type")
-  if (media?.split(";")[0]!.trim().toLowerCase() !== "application/json") throw new ApiError("server.media", 415, `the body is read as application/json, not as ${media ?? "something that does not say what it is"}`, { field: "content-type" })
+  checkMedia(request, "application/json")
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -26,6 +25,12 @@ export async function readJson(graft: Graft, request: Request, limits: HttpLimit
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ApiError("server.json", 400, "the body is a JSON object")
   return value as Record<string, unknown>
+}
+
+export function checkMedia({ headers }: Request, wanted: string): void {
+  const media = headers.get("content-type")
+  if (media?.split(";")[0]!.trim().toLowerCase() === wanted) return
+  throw new ApiError("server.media", 415, `the body is read as ${wanted}, not as ${media?.slice(0, 100) ?? "something that does not say what it is"}`, { field: "content-type" })
 }
 
 async function readText(graft: Graft, request: Request, { body: most, bodyTimeout }: HttpLimits, signal: AbortSignal): Promise<string> {
@@ -82,7 +87,7 @@ async function* patient(graft: Graft, body: ReadableStream<Uint8Array>, millisec
   } finally {
     cancel()
     signal.removeEventListener("abort", gone)
-    // What was cut is not waited for.
-    reader.cancel().catch(() => {})
+    // What was cut is left unread: to cancel it would close the connection before the answer is through.
+    reader.releaseLock()
   }
 }

@@ -11,4 +11,13 @@ type Wanted<S> = S extends GenericSchema ? Unchanging<InferOutput<S>> : void
 /** What is only written down may be read-only. */
 type Unchanging<T> = unknown extends T ? T : T extends readonly (infer Item)[] ? readonly Unchanging<Item>[] : T extends object ? { readonly [Key in keyof T]: Unchanging<T[Key]> } : T
 
-export const define = <I extends GenericSchema | undefined = undefined, O extends GenericSchema | undefined = undefined>(route: Omit<Route, "input" | "output" | "handler"> & { input?: I; output?: O; handler(input: Given<I>, call: Call): Promise<Wanted<O>> }): Route => route as Route
+type Common = Omit<Route, "input" | "output" | "produces" | "handler">
+
+export const define = <I extends GenericSchema | undefined = undefined, O extends GenericSchema | undefined = undefined>(
+  route: Common & { input?: I; output?: O; handler(input: Given<I>, call: Call): Promise<Wanted<O>> },
+): Route => route as Route
+
+/** One whose answer is lines, for as long as there are any. */
+export const defineLines = <I extends GenericSchema>(route: Common & { input: I; handler(input: Given<I>, call: Call): AsyncIterable<string> }): Route => ({
+  ...(route as Common), produces: "application/x-ndjson", deadline: Infinity, handler: async (input, call) => route.handler(input, call as Call),
+})

@@ -11,11 +11,14 @@ import * as Schema from "effect/Schema"
 import type { Entry } from "./table.ts"
 import { operationOf, specificationOf } from "./operation.ts"
 
+/** No operation of this document gives them: they do not end. */
+const STREAMS = "Besides the operations there are two event streams (text/event-stream): GET /sessions/{id}/events/stream?after=<cursor>&live=1, a session's durable events from an exclusive cursor on (or Last-Event-ID) and then as they come; and GET /events?location=<project>&events=<names>, a snapshot and then what happens."
+
 export function describe(entries: readonly Entry[], version: string): HttpApi.Top {
   const groups = Map.groupBy(entries, ({ noun }) => noun)
   const [first, ...others] = [...groups].map(([noun, verbs]) => groupOf(noun, verbs))
   const api = HttpApi.make("graft").add(first!, ...others)
-  return api.annotateMerge(OpenApi.annotations({ title: "Graft", version, transform: specificationOf })) as unknown as HttpApi.Top
+  return api.annotateMerge(OpenApi.annotations({ title: "Graft", version, description: STREAMS, transform: specificationOf })) as unknown as HttpApi.Top
 }
 
 function groupOf(noun: string, entries: readonly Entry[]): HttpApiGroup.Top {

@@ -48,15 +48,24 @@ export function createApi(graft: Graft, limits: () => HttpLimits = () => limitsO
     }
   }
 
+  async function answerOrRefuse(request: Request, signal: AbortSignal): Promise<Response> {
+    try {
+      const response = await answer(request, signal)
+      if (request.method !== "HEAD") return response
+      await response.body?.cancel()
+      return new Response(null, response)
+    } catch (error) {
+      return answerOf(refusalOf(error, {}, () => graft.log.error(`${request.method} ${request.url} failed: ${messageOf(error)}`, error)))
+    }
+  }
+
   return {
     async handle(request, signal) {
       if (request.method === "OPTIONS") return new Response(null, { status: 204 })
-      try {
-        const response = await answer(request, signal)
-        return request.method === "HEAD" ? new Response(null, response) : response
-      } catch (error) {
-        return answerOf(refusalOf(error, {}, () => graft.log.error(`${request.method} ${request.url} failed: ${messageOf(error)}`, error)))
-      }
+      const response = await answerOrRefuse(request, signal)
+      // What nobody has read would stand before the next request of this connection.
+      if (request.body !== null && !request.bodyUsed) response.headers.set("connection", "close")
+      return response
     },
     async document(directory) {
       using project = directory === undefined ? undefined : await graft.at(locationOf(directory))
@@ -67,6 +76,8 @@ export function createApi(graft: Graft, limits: () => HttpLimits = () => limitsO
 
 function refuse({ method, path }: Asked, entries: readonly Entry[]): never {
   const methods = methodsOf(entries, path)
+  // The router leaves out what it cannot read.
+  if (methods.includes(method)) throw new ApiError("server.input", 400, "the path is percent-encoded UTF-8", { field: "path" })
   if (methods.length === 0) throw new ApiError("server.route", 404, `there is no route ${path}; GET /openapi.json lists them`)
   throw new ApiError("server.method", 405, `${path} knows ${methods.join(", ")}, not ${method}`, { headers: { allow: methods.join(", ") } })
 }

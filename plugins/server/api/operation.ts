@@ -7,7 +7,10 @@ import { components, jsonOf } from "./schema.ts"
 type Plain = Record<string, any>
 
 /** What may happen to any request. */
-const ALWAYS: Readonly<Record<string, number>> = { "server.directory": 400, "server.token": 401, "server.host": 403, "server.origin": 403, "server.rate": 429, "server.internal": 500 }
+const ALWAYS: Readonly<Record<string, number>> = {
+  "server.directory": 400, "server.request": 400, "server.token": 401, "server.host": 403, "server.origin": 403, "server.protocol": 426, "server.rate": 429,
+  "server.internal": 500, "server.failed": 500, "server.unavailable": 503, "server.draining": 503, "server.timeout": 504,
+}
 const WITH_INPUT: Readonly<Record<string, number>> = { "server.input": 400 }
 const WITH_BODY: Readonly<Record<string, number>> = { "server.json": 400, "server.slow": 408, "server.large": 413, "server.media": 415 }
 

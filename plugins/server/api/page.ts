@@ -29,6 +29,7 @@ export function page(specification: unknown): Response {
   const html = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Graft: HTTP</title><style>${STYLE}</style>
 <h1>Graft ${escape(info.version)}: HTTP</h1>
 <p>Every call carries <code>authorization: Bearer &lt;token&gt;</code> (<code>graft server token</code> prints it). <code>?directory=</code> or the header <code>x-graft-directory</code> names the project. What fails says <code>{ error: { code, message, field?, hint? } }</code>. The same as data: <a href="/openapi.json">/openapi.json</a>.</p>
+<p>${escape(info.description)}</p>
 <nav>${operations.map(({ operation: { operationId } }) => `<a href="#${escape(operationId)}">${escape(operationId)}</a>`).join("")}</nav>
 ${[...byTag].map(([tag, list]) => `<h2>${escape(tag)}</h2>${list.map(operationOf).join("")}`).join("")}
 <h2>Words</h2>${Object.entries(components.schemas as Plain).map(([name, schema]) => `<details id="type-${escape(name)}"><summary><code>${escape(name)}</code></summary><pre>${linked(typeOf(schema as Plain))}</pre></details>`).join("")}

@@ -1,5 +1,7 @@
 /** One call of a server: built from the table of routes, answered with a value or a typed error. Fetch only, so that it runs anywhere. */
-import { ROUTES, type ErrorCode, type Operations } from "./generated.ts"
+import type { Operations } from "./generated/operations.ts"
+import { ROUTES } from "./generated/routes.ts"
+import type { ErrorCode } from "./generated/schemas.ts"
 
 export const PROTOCOL = "1"
 /** Milliseconds that a call may take, unless its options say otherwise. */
@@ -16,8 +18,8 @@ export interface CallOptions {
   deadline?: number
 }
 
-/** Besides the server's own codes: it could not be reached, took too long, or is none. */
-export type ClientErrorCode = ErrorCode | "client.unreachable" | "client.deadline" | "client.answer" | (string & {})
+/** Besides the server's own codes: it could not be reached, is nowhere, took too long, is none; or something is missing in the call. */
+export type ClientErrorCode = ErrorCode | "client.unreachable" | "client.absent" | "client.deadline" | "client.answer" | "client.request" | (string & {})
 
 export class GraftError extends Error {
   readonly code: ClientErrorCode
@@ -37,55 +39,74 @@ export class GraftError extends Error {
   }
 }
 
-/** What every request of a client has in common. `find` is asked again when a server cannot be reached any more. */
+/** What every request of a client has in common. */
 export interface Connection {
-  place(again?: boolean): Promise<Place>
+  place(): Promise<Place>
+  /** It is not there any more, or takes nothing new: the next request asks anew where one is. */
+  lost(): void
   readonly directory: string | undefined
   readonly fetch: typeof fetch
 }
 
-export async function send(connection: Connection, path: string, init: { method: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal; directory?: string }, again = false): Promise<Response> {
-  const { url, token } = await connection.place(again)
+export async function send(connection: Connection, path: string, init: { method: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal; directory?: string }): Promise<Response> {
+  const { url, token } = await connection.place()
   const directory = init.directory ?? connection.directory
   const headers = { "x-graft-protocol": PROTOCOL, ...(token !== undefined && { authorization: `Bearer ${token}` }), ...(directory !== undefined && { "x-graft-directory": encodeURIComponent(directory) }), ...init.headers }
   try {
     return await connection.fetch(new URL(path, url), { method: init.method, headers, cache: "no-store", ...(init.body !== undefined && { body: init.body }), ...(init.signal && { signal: init.signal }) })
   } catch (error) {
     if (init.signal?.aborted) throw init.signal.reason
+    connection.lost()
     throw new GraftError("client.unreachable", `${url} cannot be reached`, { cause: error })
   }
 }
 
 /** The error that an answer is. */
-export async function failureOf(response: Response): Promise<GraftError> {
+export async function failureOf(connection: Connection, response: Response): Promise<GraftError> {
   const { status } = response
-  const text = await response.text().catch(() => "")
+  if (status === 503) connection.lost()
   try {
+    const text = await textOf(response)
     const { code, message, field, hint } = (JSON.parse(text) as { error: { code: string; message: string; field?: string; hint?: string } }).error
     return new GraftError(code, message, { status, ...(field !== undefined && { field }), ...(hint !== undefined && { hint }) })
-  } catch {
-    return new GraftError("client.answer", `this is no answer of a Graft server (${status})`, { status })
+  } catch (error) {
+    return error instanceof GraftError ? error : new GraftError("client.answer", `this is no answer of a Graft server (${status})`, { status })
+  }
+}
+
+async function textOf(response: Response): Promise<string> {
+  try {
+    return await response.text()
+  } catch (cause) {
+    throw new GraftError("client.unreachable", `the connection to ${response.url} broke in the middle of an answer`, { cause })
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return text === "" ? undefined : JSON.parse(text)
+  } catch (cause) {
+    throw new GraftError("client.answer", "this is no answer of a Graft server: it is no JSON", { cause })
   }
 }
 
 type Input = Readonly<Record<string, unknown>>
 
 /** Fields that the path names go there, the others into the query or the body. */
-export function requestOf(route: string, input: Input): { method: string; path: string; body?: string; headers?: Record<string, string>; gives: boolean } {
-  const [method = "", template = "", ...marks] = route.split(" ")
+export function requestOf(route: string, input: Input): { method: string; path: string; body?: string; headers?: Record<string, string> } {
+  const [method = "", template = ""] = route.split(" ")
   const rest = { ...input }
   const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = rest[name]
     delete rest[name]
-    if (typeof value !== "string" || value === "") throw new GraftError("client.answer", `${name} is missing: a text that is not empty`, { field: name })
+    if (typeof value !== "string" || value === "") throw new GraftError("client.request", `${name} is missing: a text that is not empty`, { field: name })
     return encodeURIComponent(value)
   })
-  const gives = marks.includes(">")
   if (method === "GET" || method === "DELETE") {
     const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value !== undefined).map(([name, value]): [string, string] => [name, typeof value === "string" ? value : JSON.stringify(value)]))
-    return { method, path: query.size > 0 ? `${path}?${query}` : path, gives }
+    return { method, path: query.size > 0 ? `${path}?${query}` : path }
   }
-  return { method, path, gives, ...(Object.keys(rest).length > 0 && { body: JSON.stringify(rest), headers: { "content-type": "application/json" } }) }
+  return { method, path, ...(Object.keys(rest).length > 0 && { body: JSON.stringify(rest), headers: { "content-type": "application/json" } }) }
 }
 
 export function operations(connection: Connection): Operations {
@@ -99,13 +120,13 @@ export function operations(connection: Connection): Operations {
 }
 
 async function perform(connection: Connection, route: string, input: Input, options: CallOptions): Promise<unknown> {
-  using timed = within(options)
-  const response = await open(connection, route, input, options, timed)
+  const timed = within(options)
   try {
-    const text = await response.text()
-    return text === "" ? undefined : JSON.parse(text)
+    return parsed(await textOf(await open(connection, route, input, options, timed)))
   } catch (error) {
-    throw timed.explain(error)
+    throw options.signal?.aborted ? options.signal.reason : timed.explain(error)
+  } finally {
+    timed.end()
   }
 }
 
@@ -128,13 +149,8 @@ async function* lines(connection: Connection, route: string, input: Input, optio
 async function open(connection: Connection, route: string, { lines: sent, ...input }: Input, { directory }: CallOptions, timed: Timed): Promise<Response> {
   const { method, path, body, headers } = requestOf(route, input)
   const whole = route.includes(" <") ? { body: await joined(sent as Iterable<string>), headers: { "content-type": "application/x-ndjson" } } : { ...(body !== undefined && { body }), ...(headers && { headers }) }
-  let response: Response
-  try {
-    response = await send(connection, path, { method, ...whole, signal: timed.signal, ...(directory !== undefined && { directory }) })
-  } catch (error) {
-    throw timed.explain(error)
-  }
-  if (!response.ok) throw await failureOf(response)
+  const response = await send(connection, path, { method, ...whole, signal: timed.signal, ...(directory !== undefined && { directory }) })
+  if (!response.ok) throw await failureOf(connection, response)
   return response
 }
 
@@ -144,7 +160,7 @@ async function joined(lines: Iterable<string> | AsyncIterable<string>): Promise<
   return all.join("")
 }
 
-interface Timed extends Disposable { readonly signal: AbortSignal; explain(error: unknown): unknown }
+interface Timed { readonly signal: AbortSignal; explain(error: unknown): unknown; end(): void }
 
 function within({ signal, deadline = DEADLINE }: CallOptions): Timed {
   const late = new AbortController()
@@ -152,6 +168,6 @@ function within({ signal, deadline = DEADLINE }: CallOptions): Timed {
   return {
     signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
     explain: (error) => (late.signal.aborted && !signal?.aborted ? new GraftError("client.deadline", `there was no answer within ${deadline} ms`, { cause: error }) : error),
-    [Symbol.dispose]: () => clearTimeout(timer),
+    end: () => clearTimeout(timer),
   }
 }

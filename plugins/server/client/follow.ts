@@ -27,26 +27,25 @@ export async function* follow(connection: Connection, { path, after = "", signal
   let wait = SOON
   let least = 0
   let been = false
-  for (let tries = 0; !signal?.aborted; tries++) {
+  while (!signal?.aborted) {
     const stop = new AbortController()
     const abort = () => stop.abort(signal?.reason)
     signal?.addEventListener("abort", abort, { once: true })
     try {
-      const response = await send(connection, path, { method: "GET", headers: { accept: "text/event-stream", ...(last !== "" && { "last-event-id": last }) }, signal: stop.signal, ...(directory !== undefined && { directory }) }, tries > 0)
+      const response = await send(connection, path, { method: "GET", headers: { accept: "text/event-stream", ...(last !== "" && { "last-event-id": last }) }, signal: stop.signal, ...(directory !== undefined && { directory }) })
       if (response.status === 204) return
       if (!response.ok) {
-        const failure = await failureOf(response)
+        const failure = await failureOf(connection, response)
         if (!isPassing(failure)) throw failure
         wait = Math.max(wait, Number(response.headers.get("retry-after")) * 1_000 || 0)
       } else {
         been = true
         for await (const { frame, retry } of frames(response, stop, last)) {
-          tries = 0
+          const message: unknown = JSON.parse(frame.data)
           wait = SOON
           least = retry ?? 0
           const own = frame.id !== last
           last = frame.id
-          const message: unknown = JSON.parse(frame.data)
           yield { message, ...(own && { id: frame.id }) }
           if (leaves?.(message)) break
         }
@@ -59,6 +58,7 @@ export async function* follow(connection: Connection, { path, after = "", signal
       signal?.removeEventListener("abort", abort)
       stop.abort()
     }
+    connection.lost()
     await pause(Math.random() * wait, signal)
     wait = Math.min(Math.max(wait * 2, least), LATEST)
   }

@@ -6,11 +6,12 @@
 import type { FeedMessage } from "../contract.ts"
 import { operations, type Connection, type Place } from "./call.ts"
 import { follow } from "./follow.ts"
-import type { Operations } from "./generated.ts"
+import type { Operations } from "./generated/operations.ts"
 import { sessionOf, type SessionHandle } from "./session.ts"
 
 export { GraftError, type CallOptions, type ClientErrorCode, type Place } from "./call.ts"
-export type * from "./generated.ts"
+export type * from "./generated/operations.ts"
+export type * from "./generated/schemas.ts"
 export type { Event, EventsOptions, Live, Prompt, SessionHandle } from "./session.ts"
 export type { FeedMessage, SessionMessage, Snapshot, Told } from "../contract.ts"
 
@@ -45,14 +46,13 @@ export interface Client extends Operations {
 
 export function createClient({ url = "http://127.0.0.1:4747", token, find, directory, fetch: ask = (...given) => fetch(...given) }: ClientOptions = {}): Client {
   let found: Promise<Place> | undefined
-  const place = (again = false): Promise<Place> => {
+  const place = (): Promise<Place> => {
     if (!find) return Promise.resolve({ url, ...(token !== undefined && { token }) })
-    if (again) found = undefined
     found ??= find()
     found.catch(() => { found = undefined })
     return found
   }
-  const connection: Connection = { place, directory, fetch: ask }
+  const connection: Connection = { place, lost: () => { found = undefined }, directory, fetch: ask }
   const calls = operations(connection)
   return {
     ...calls,
@@ -60,7 +60,7 @@ export function createClient({ url = "http://127.0.0.1:4747", token, find, direc
     async *events({ events = [], location, after, answers = false, signal } = {}) {
       const query = new URLSearchParams({ ...(events.length > 0 && { events: events.join(",") }), ...(location !== undefined && { location }), ...(answers && { answers: "1" }) })
       // What happens from now on happens there.
-      const leaves = (message: unknown) => (message as FeedMessage).type === "draining" && (message as { successor?: { url?: string } }).successor?.url !== undefined
+      const leaves = (message: unknown) => (message as FeedMessage).type === "draining" && (message as { successor?: { pid?: number } }).successor?.pid !== undefined
       for await (const { id, message } of follow(connection, { path: `/events?${query}`, leaves, ...(after !== undefined && { after }), ...(signal && { signal }) })) {
         const said = message as FeedMessage
         if (said.type !== "heartbeat") yield { ...said, ...(id !== undefined && { id }) }

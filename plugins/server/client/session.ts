@@ -2,12 +2,13 @@
 import type { SessionMessage } from "../contract.ts"
 import { GraftError, type CallOptions, type Connection } from "./call.ts"
 import { follow } from "./follow.ts"
-import type { Ended, Operations, Receipt, Session, StoredEvent } from "./generated.ts"
+import type { Operations } from "./generated/operations.ts"
+import type { Ended, Receipt, Session, StoredEvent } from "./generated/schemas.ts"
 
 /** A durable event, with the cursor to go on from. */
 export type Event = StoredEvent & { cursor: string; live?: undefined }
 /** What is only told besides: it has no cursor, and may be missed. */
-export type Live = Exclude<SessionMessage, { live?: undefined } | { type: "heartbeat" }>
+export type Live = Exclude<SessionMessage, { live?: undefined } | { type: "heartbeat" | "deleted" | "failed" }>
 export type Prompt = Omit<Parameters<Operations["sessions"]["prompt"]>[0], "id">
 
 export interface EventsOptions { /** An exclusive cursor, or a bare seq; default the beginning. */ after?: string | number; signal?: AbortSignal }
@@ -34,7 +35,7 @@ export function sessionOf(connection: Connection, { sessions }: Operations, id: 
     get: (options) => sessions.get({ id }, options),
     prompt(prompt, options) {
       const said = typeof prompt === "string" ? { text: prompt } : prompt
-      const input = { ...said, id, input: said.input ?? `inp_${crypto.randomUUID().replaceAll("-", "")}` }
+      const input = { ...said, id, input: said.input ?? newInput() }
       return repeated(() => sessions.prompt(input, options), options?.signal)
     },
     async wait(options = {}) {
@@ -57,9 +58,13 @@ async function* events(connection: Connection, session: string, { after, signal,
     const said = message as SessionMessage
     if (said.live === undefined) yield { ...said, cursor: id! }
     else if (said.type === "deleted") return
+    else if (said.type === "failed") throw new GraftError(said.code, said.message)
     else if (live && said.type !== "heartbeat") yield said
   }
 }
+
+/** Chance alone; `crypto.randomUUID` is not there in every page. */
+const newInput = (): string => `inp_${[...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`
 
 /** What may be asked twice is, where nobody answered. */
 async function repeated<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

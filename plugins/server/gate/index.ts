@@ -42,9 +42,10 @@ export function makePolicy(settings: ServerSettings, token: Pick<Token, "accepts
       const { headers, socket } = request
       if (!isOurs(headers.host, socket.localAddress, names)) return { status: 403, code: "server.host", message: "this server is not known by that name; the config's server.hosts names more", field: "host" }
       if (isForeign(request)) return { status: 403, code: "server.origin", message: "pages of this origin may not call it; the config's server.cors names those that may", field: "origin" }
-      if (!rate.take(socket.remoteAddress ?? "")) return { status: 429, code: "server.rate", message: `more than ${limits.rate} requests a second`, headers: { "retry-after": "1" } }
-      if (isPreflight(request)) return undefined
-      return token.accepts(tokenOf(headers.authorization)) ? undefined : unauthorized(request)
+      const known = token.accepts(tokenOf(headers.authorization))
+      // Who has no token uses up nothing of those that have it.
+      if (!rate.take(`${known} ${socket.remoteAddress}`)) return { status: 429, code: "server.rate", message: `more than ${limits.rate} requests a second (server.rate in the config)`, headers: { "retry-after": "1" } }
+      return known || isPreflight(request) ? undefined : unauthorized(request)
     },
     headers(request) {
       const { origin, host: name } = request.headers

@@ -1,5 +1,5 @@
 /** HTTP as the rest of the plugin sees it: nothing of it is loaded before somebody asks for it. */
-import type { Graft } from "graft"
+import { messageOf, type Graft } from "graft"
 import type { Server } from "../contract.ts"
 import type { Door, DoorState } from "../socket/door.ts"
 import type { Life } from "./life/serving.ts"
@@ -19,7 +19,7 @@ export function makeHttp(graft: Graft<DoorState>, door: Door): Http {
     async takeOver() { if (graft.state.value.http) await (await life()).takeOver() },
     async serveIfWanted() {
       if (!(await graft.config.get("server.http"))) return
-      await (await life()).serve().catch((error: unknown) => graft.log.warn("HTTP is not served here:", error))
+      await (await life()).serve().catch((error: unknown) => graft.log[(error as { code?: unknown }).code === "server.resident" ? "info" : "warn"](`HTTP is not served here: ${messageOf(error)}`))
     },
     service: {
       serve: async (options) => (await life()).serve(options),

@@ -63,6 +63,9 @@ export class Listener {
     this.#api ??= import("../api/index.ts").then(({ createApi }) => createApi(this.#graft, () => this.#gate.limits))
     this.#api.catch(() => { this.#api = undefined })
     const api = await this.#api
+    // A newer generation came while this one got ready: nothing has been read yet.
+    const { charge } = this.#held
+    if (this.#graft.retiring.aborted && charge) return charge.request(request, response)
     await send(await api.handle(toRequest(request, url, gone.signal), gone.signal), response, headers)
   }
 

@@ -24,6 +24,8 @@ export interface Door {
   open(): Promise<void>
   /** What new clients are told from now on. */
   serves(offer: Offer): void
+  /** How many are connected. */
+  clients(): number
   readonly service: Pick<Server, "address" | "instances">
 }
 
@@ -94,6 +96,7 @@ export function makeDoor(graft: Graft<DoorState>): Door {
     },
     open: () => (opening ??= open()),
     serves(next) { offer = next },
+    clients: () => endpoint?.clients.size ?? 0,
     service: {
       address: async () => endpoint?.address,
       instances: () => findInstances(run),

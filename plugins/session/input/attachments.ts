@@ -18,6 +18,7 @@ const MOST_TEXT = 1024 * 1024
 const PATIENCE = 30_000
 
 interface Had { name: string; bytes: Uint8Array }
+interface Readable { media: string; bytes: Uint8Array }
 
 export async function materialise(graft: Graft, session: Session, sources: readonly string[]): Promise<Attachment[]> {
   const attachments: Attachment[] = []
@@ -28,10 +29,20 @@ export async function materialise(graft: Graft, session: Session, sources: reado
     if (!read) throw refused(source, "is neither text (UTF-8 or UTF-16), nor an image (PNG, JPEG, GIF, WebP), a PDF or a sound (WAV, MP3)")
     if (read.media === "text/plain" && read.bytes.length > MOST_TEXT) throw refused(source, `is a text of ${read.bytes.length} bytes, and ${MOST_TEXT} can be attached: name its path in the words instead, and it is read in parts`)
     left -= read.bytes.length
-    const { sha256 } = await graft.store.putBlob(read.bytes, read.media)
-    attachments.push({ name, media: read.media, blob: sha256, bytes: read.bytes.length })
+    const kept = read.media.startsWith("image/") ? await fitted(read, graft.signal) : read
+    const { sha256 } = await graft.store.putBlob(kept.bytes, kept.media)
+    attachments.push({ name, media: kept.media, blob: sha256, bytes: kept.bytes.length })
   }
   return attachments
+}
+
+/** A picture as models take it; of one that cannot be made smaller its vendor may say what is wrong. */
+async function fitted(read: Readable, signal: AbortSignal): Promise<Readable> {
+  const { fitting, PictureError } = await import("../../lib/picture.ts")
+  return fitting(read.bytes, read.media, signal).catch((error: unknown) => {
+    if (error instanceof PictureError) return read
+    throw error
+  })
 }
 
 function have(graft: Graft, session: Session, source: string, left: number): Promise<Had> | Had {

@@ -11,10 +11,11 @@ export interface Wanted { from?: string; write: boolean; yes: boolean; credentia
 export async function migrate(graft: Graft, terminal: Terminal, location: string, { from, write, yes, credentials, json }: Wanted): Promise<number> {
   const question = { location, ...(from !== undefined && { from }) }
   if (credentials) return adopt(graft, terminal, question, yes)
-  const { conversions, steps } = await graft.convert.plan(question)
-  if (json) return terminal.out(`${JSON.stringify({ conversions, steps }, null, 2)}\n`), EXIT.done
+  const { conversions, neighbours, steps } = await graft.convert.plan(question)
+  if (json) return terminal.out(`${JSON.stringify({ conversions, neighbours, steps }, null, 2)}\n`), EXIT.done
   for (const conversion of conversions) say(terminal, conversion)
-  if (conversions.length === 0) return terminal.err(`no files of ${from ?? "other agents"} were found\n`), EXIT.done
+  for (const { agent, path, reason, reader } of neighbours) terminal.out(`${terminal.paint("bold", home(path))}  ${agent}${terminal.paint(reader ? "dim" : "yellow", reader ? `  is read where it is, by ${reader}` : `  has no home: ${reason}`)}\n`)
+  if (conversions.length + neighbours.length === 0) return terminal.err(`no files of ${from ?? "other agents"} were found\n`), EXIT.done
   for (const step of steps) terminal.out(`${await diffOf(terminal, step)}\n`)
   const keys = (await graft.convert.credentials(question)).filter(({ reason }) => reason === undefined).length
   if (keys > 0) terminal.err(`${keys === 1 ? "one key" : `${keys} keys`} can be taken over as well: graft config migrate --credentials\n`)
@@ -47,10 +48,11 @@ function say(terminal: Terminal, { agent, file, layer, fates, broken }: Conversi
   for (const fate of fates) terminal.out(`  ${line(terminal, fate)}\n`)
 }
 
-function line(terminal: Terminal, { from, line: at, to, reason, reader }: Fate): string {
+function line(terminal: Terminal, { from, line: at, to, reason, reader, implied }: Fate): string {
   const place = terminal.paint("dim", `:${at}`)
   if (to) return `${place}  ${from} → ${to.join(", ")}${reason ? terminal.paint("yellow", `  (${reason})`) : ""}`
-  return `${place}  ${from}${terminal.paint(reader ? "dim" : "yellow", `  ${reader ? `is read by ${reader}: ` : "has no home: "}${reason ?? ""}`)}`
+  const why = reader ? `is read by ${reader}: ` : implied ? "needs no home: " : "has no home: "
+  return `${place}  ${from}${terminal.paint(reader || implied ? "dim" : "yellow", `  ${why}${reason ?? ""}`)}`
 }
 
 async function diffOf(terminal: Terminal, { file, before, after }: Step): Promise<string> {

@@ -15,7 +15,7 @@ import { orMoved } from "../../moved.ts"
 import { comeUp } from "../../notices.ts"
 import { harmless } from "../../table.ts"
 import { hearConsole } from "./console.ts"
-import { findPlugin, homeOf, isPluginsDirectory, otherRoots, type Found } from "./places.ts"
+import { compilersOf, findPlugin, homeOf, isPluginsDirectory, otherRoots, type Found } from "./places.ts"
 import type { Asked } from "./plugin.ts"
 import { changeOf, contributions, sayChange, sayOutcome, sayTimes } from "./transactions.ts"
 
@@ -32,7 +32,7 @@ export async function dev({ graft, terminal, id: word }: Asked): Promise<number>
   const view = (): PluginView | undefined => graft.kernel.inspect().realms.flatMap(({ plugins }) => plugins).filter((plugin) => plugin.id === id).sort((a, b) => Number(b.status === "live") - Number(a.status === "live"))[0]
   const screen = new Screen(terminal)
   const seen = { journal: 0, contributions: [] as string[] }
-  const types = new TypeWatch(tsconfig, [terminal.directory], found, screen)
+  const types = new TypeWatch(tsconfig, await compilersOf(graft, location), found, screen)
 
   const look = () => {
     const entries = graft.kernel.journal(id).filter(({ at }) => at > seen.journal)

@@ -18,6 +18,12 @@ export const otherRoots = (graft: Graft): string[] => graft.kernel.roots().flatM
 /** Only such a directory is given typings: elsewhere they are its owner's. */
 export const isPluginsDirectory = (graft: Graft, directory: string, location: string): boolean => [pluginsFor(graft), pluginsFor(graft, location), ...otherRoots(graft)].some((place) => existsSync(place) && realpathSync(place) === realpathSync(directory))
 
+/** Has somebody agreed to this project's code? Without the plugin that would know, nobody has. */
+export const isTrusted = (graft: Graft, location: string): Promise<boolean> => graft.trust.allowed(location).catch(() => false)
+
+/** Where a compiler may be looked for besides the path. */
+export const compilersOf = async (graft: Graft, location: string): Promise<string[]> => [pluginsFor(graft), ...((await isTrusted(graft, location)) ? [pluginsFor(graft, location)] : [])]
+
 export interface Found { id: string; /** Its entry. */ file: string; /** The directory of plugins that it lies in. */ directory: string }
 
 /** A plugin by its file, its folder or its name. */

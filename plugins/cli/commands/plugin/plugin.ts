@@ -7,6 +7,7 @@ import { dev } from "./dev.ts"
 import { eject } from "./eject.ts"
 import { disable, enable, pin, reload, undo, unpin } from "./levers.ts"
 import { create } from "./new.ts"
+import { add, remove, update } from "./package.ts"
 import { profile } from "./profile.ts"
 import { test } from "./test.ts"
 import { inspect, journal, list, logs } from "./views.ts"
@@ -15,6 +16,8 @@ const OPTIONS = {
   json: { type: "boolean", about: "list, inspect, logs, journal, profile: JSON" },
   follow: { type: "boolean", short: "f", about: "logs: go on as lines come" },
   template: { type: "string", short: "t", value: "tool|provider|hook|command|agent", about: "new: what to start from (tool)" },
+  scripts: { type: "boolean", about: "add: what it brings may run scripts at its installation" },
+  replace: { type: "boolean", about: "add: it may take a built-in's place" },
   probe: { type: "string", value: "command", about: "bisect: exit code 0 means all is well" },
   seconds: { type: "string", value: "n", about: "profile: how long (5)" },
   project: { type: "boolean", about: "new, eject: into this project's .graft/plugins instead of yours" },
@@ -37,6 +40,9 @@ const VERBS: Record<string, { run: Verb; id: "needed" | "optional" | "none" }> =
   unpin: { run: unpin, id: "needed" },
   disable: { run: disable, id: "needed" },
   enable: { run: enable, id: "needed" },
+  add: { run: add, id: "needed" },
+  update: { run: update, id: "optional" },
+  remove: { run: remove, id: "needed" },
   eject: { run: eject, id: "needed" },
   bisect: { run: bisect, id: "none" },
   profile: { run: profile, id: "none" },
@@ -55,6 +61,9 @@ export const plugin = (graft: Graft): Work => ({
   undo <name>         back to the code before the last change, until the file changes again
   pin <name>          stays as it is, whatever is saved; unpin undoes it
   disable <name>      in your config, live; enable undoes it
+  add <package>       a published plugin, as npm names it (name, name@^1, a folder, a tarball, a git URL): live at once
+  update [package]    to the newest that its range allows
+  remove <package>    and its plugins
   eject <name>        a copy of a built-in in your plugins directory, to make your own; it takes the built-in's place
   bisect --probe C    which of your plugins makes the command C fail: halves them by live disable, without a restart
   profile             where the CPU's time goes, by plugin`),

@@ -4,13 +4,13 @@
  */
 import { spawn } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
-import { basename, dirname, join, resolve } from "node:path"
+import { basename, dirname, join, relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { locationOf } from "graft"
 import { keepTypings } from "../../../lib/typings.ts"
 import { UsageError } from "../../arguments.ts"
 import { EXIT } from "../../dispatch.ts"
-import { findPlugin, homeOf, isPluginsDirectory, otherRoots, pluginsFor } from "./places.ts"
+import { findPlugin, homeOf, isPluginsDirectory, isTrusted, otherRoots, pluginsFor } from "./places.ts"
 import type { Asked } from "./plugin.ts"
 
 const SPEC = /\.(test|spec)\.[cm]?[jt]sx?$/
@@ -18,6 +18,7 @@ const SPEC = /\.(test|spec)\.[cm]?[jt]sx?$/
 const PATIENCE = 600_000
 
 export async function test({ graft, terminal, id: word }: Asked): Promise<number> {
+  using _project = await graft.at(terminal.directory)
   const home = homeOf(graft)
   const location = locationOf(terminal.directory)
   const spec = SPEC.test(word) ? resolve(terminal.directory, word) : undefined
@@ -25,6 +26,8 @@ export async function test({ graft, terminal, id: word }: Asked): Promise<number
   const plugin = spec === undefined && word !== "" ? findPlugin(graft, word, terminal.directory, location) : undefined
   const directory = plugin?.directory ?? (spec === undefined ? whereSpecsAre(terminal.directory, pluginsFor(graft)) : dirname(spec))
   const specs = spec === undefined ? specsIn(directory, plugin?.id) : [spec]
+  const ofProject = isInside(word === "" ? location : join(location, ".graft"), directory)
+  if (ofProject && !(await isTrusted(graft, location))) throw new UsageError(`${directory} is this project's, and nobody has agreed to its code: graft trust allow, or name a file of yours`)
   if (isPluginsDirectory(graft, rootOf(directory), location)) keepTypings(rootOf(directory), home, otherRoots(graft))
   const hook = pathToFileURL(join(home, "plugins/lib/testing-hook.mjs")).href
   const run = (argv: readonly string[], env: NodeJS.ProcessEnv = {}) => runNode(argv, directory, { ...process.env, ...env }, terminal.signal)
@@ -41,6 +44,8 @@ export async function test({ graft, terminal, id: word }: Asked): Promise<number
   else if (specs.length === 0) terminal.err(`there are no specs (<name>.test.ts) in ${directory}\n`)
   return failed > 0 ? EXIT.failed : EXIT.done
 }
+
+const isInside = (outer: string, path: string): boolean => !relative(outer, path).startsWith("..")
 
 /** A directory of plugins, or the folder `test` in one. */
 const rootOf = (directory: string): string => (/[\\/]test$/.test(directory) ? dirname(directory) : directory)

@@ -10,6 +10,7 @@ export const Line = v.pipe(v.string(), v.nonEmpty(), v.maxLength(4_096), clean)
 export const Flag = v.optional(v.boolean())
 export const Limit = (most: number) => v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(most)))
 export const Offset = v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)))
-export const some = <S extends v.GenericSchema>(schema: S) => v.optional(schema)
+/** May be left out. `about`: what it means, where its name does not say so. */
+export const some = <S extends v.GenericSchema>(schema: S, about?: string): v.OptionalSchema<S, undefined> => v.optional(about === undefined ? schema : (v.pipe(schema, v.description(about)) as unknown as S))
 
 export const ById = v.strictObject({ id: Id })

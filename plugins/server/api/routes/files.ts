@@ -8,7 +8,7 @@ import { ignoring, ripgrep } from "../../../lib/ripgrep.ts"
 import type { Route, RouteCall } from "../../contract.ts"
 import { define } from "../call.ts"
 import { ApiError, codes } from "../errors.ts"
-import { Limit, Line, Offset } from "./fields.ts"
+import { Limit, Line, Offset, some } from "./fields.ts"
 
 const MOST_ENTRIES = 10_000
 const MOST_READ = 1_048_576
@@ -21,7 +21,9 @@ const REFUSALS = codes("server.outside", "confine.path", "confine.missing", "con
 
 export const files = (): Route[] => [
   define({
-    id: "files.list", method: "GET", path: "/files", summary: "What a directory holds, by name", input: v.strictObject({ path: v.optional(Path), limit: Limit(MOST_ENTRIES) }), output: v.object({ path: v.string(), entries: v.array(Entry), total: v.number() }), errors: { ...REFUSALS, ...codes("server.kind") },
+    id: "files.list", method: "GET", path: "/files", summary: "What a directory holds, by name",
+    input: v.strictObject({ path: v.optional(Path), limit: Limit(MOST_ENTRIES) }),
+    output: v.object({ path: v.string(), entries: v.array(Entry), total: v.number() }), errors: { ...REFUSALS, ...codes("server.kind") },
     async handler({ path = ".", limit = 1_000 }, call) {
       const { real, shown } = await within(path, call)
       await using opened = await openReal(real)
@@ -30,9 +32,11 @@ export const files = (): Route[] => [
     },
   }),
   define({
-    id: "files.read", method: "GET", path: "/files/content", summary: "A file, or a part of it", description: "Text as it is; what is no UTF-8 as base64. `next`: where to go on; absent at the end.",
+    id: "files.read", method: "GET", path: "/files/content", summary: "A file, or a part of it",
+    description: "Text as it is; what is no UTF-8 as base64. `next`: where to go on; absent at the end.",
     input: v.strictObject({ path: Path, after: Offset, limit: Limit(MOST_READ) }),
-    output: v.object({ path: v.string(), size: v.number(), modified: v.number(), encoding: v.picklist(["utf-8", "base64"]), content: v.string(), next: v.optional(v.number()) }), errors: { ...REFUSALS, ...codes("server.kind") },
+    output: v.object({ path: v.string(), size: v.number(), modified: v.number(), encoding: v.picklist(["utf-8", "base64"]), content: v.string(), next: v.optional(v.number()) }),
+    errors: { ...REFUSALS, ...codes("server.kind") },
     async handler({ path, after = 0, limit = MOST_READ }, call) {
       const { real, shown } = await within(path, call)
       await using file = await openReal(real)
@@ -46,7 +50,9 @@ export const files = (): Route[] => [
     },
   }),
   define({
-    id: "files.find", method: "GET", path: "/files/find", summary: "Files by words of their path; without what .gitignore names", input: v.strictObject({ text: v.optional(v.pipe(v.string(), v.maxLength(500)), ""), limit: Limit(MOST_FOUND) }), output: v.object({ paths: v.array(v.string()), partial: v.optional(v.pipe(v.string(), v.description("Why the search ended early."))) }), errors: REFUSALS,
+    id: "files.find", method: "GET", path: "/files/find", summary: "Files by words of their path; without what .gitignore names",
+    input: v.strictObject({ text: v.optional(v.pipe(v.string(), v.maxLength(500)), ""), limit: Limit(MOST_FOUND) }),
+    output: v.object({ paths: v.array(v.string()), partial: some(v.string(), "Why the search ended early.") }), errors: REFUSALS,
     async handler({ text, limit = 100 }, call) {
       const words = text.toLowerCase().split(/\s+/).filter(Boolean)
       const location = locationOf(call.directory)

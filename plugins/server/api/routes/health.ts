@@ -15,7 +15,8 @@ const Health = v.object({
 
 export const health = (graft: Graft): Route[] => [
   define({
-    id: "health.get", method: "GET", path: "/health", summary: "Is it there, and which one is it?", output: Health,
+    id: "health.get", method: "GET", path: "/health", summary: "Is it there, and which one is it?",
+    output: Health,
     async handler() {
       const plugins = graft.kernel.inspect().realms.flatMap((realm) => realm.plugins)
       const count = (status: string) => plugins.filter((plugin) => plugin.status === status).length

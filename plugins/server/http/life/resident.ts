@@ -18,7 +18,7 @@ export class ResidentError extends Error {
 export const residentOf = (instances: readonly Instance[]): Instance | undefined =>
   instances.filter(({ url, successor }) => url !== undefined && !successor).sort((a, b) => compareVersions(b.version, a.version) || b.started - a.started)[0]
 
-export async function becomeResident(graft: Graft, { port }: { port: number }): Promise<void> {
+export async function becomeResident(graft: Graft, { url, port }: { url: string; port: number }): Promise<void> {
   if (await graft.store.hold(NAME)) return
   const own = await graft.server.address()
   const resident = residentOf((await graft.server.instances()).filter(({ socket }) => socket !== own))
@@ -26,7 +26,8 @@ export async function becomeResident(graft: Graft, { port }: { port: number }): 
   const { version } = graft.kernel
   const order = compareVersions(resident.version, version)
   if (order >= 0) throw new ResidentError(`instance ${resident.pid}${order > 0 ? `, which is newer (${resident.version}, this is ${version}),` : ""} serves this home already: ${resident.url}`)
-  const by: Successor & { port: number } = { pid: process.pid, version, port }
+  // Which free port it will be is not known yet.
+  const by: Successor & { port: number } = { pid: process.pid, version, port, ...(port !== 0 && { url }) }
   await callOn(resident, { service: "server", method: "handOver", args: [by] })
   if (!(await graft.store.hold(NAME))) throw new ResidentError(`instance ${resident.pid} handed over, and somebody else took its place: ${resident.url}`)
 }

@@ -73,19 +73,24 @@ export class Channel {
     this.#batch = []
     this.#bytes = 0
     this.#written = this.#head
-    if (batch.length > 0) {
-      const whole = join(batch)
-      for (const connection of this.#level) this.#write(connection, connection.at <= from ? whole : join(batch.filter(({ place }) => place !== undefined && place > connection.at)))
+    const whole = batch.length > 0 ? join(batch) : undefined
+    for (const connection of this.#level) {
+      // What passed meanwhile was of no interest to it.
+      if (connection.at < from) connection.at = from
+      if (whole && !this.#write(connection, connection.at === from ? whole : join(batch.filter(({ place }) => place !== undefined && place > connection.at)))) continue
+      connection.at = Math.max(connection.at, this.#written)
     }
-    for (const connection of this.#level) connection.at = Math.max(connection.at, this.#written)
   }
 
-  #write(connection: Connection, bytes: Buffer): void {
+  /** False: it is too slow, and reads for itself from here. */
+  #write(connection: Connection, bytes: Buffer): boolean {
     const { response } = connection
-    if (response.writableLength > BACKLOG) {
+    const keepsUp = response.writableLength <= BACKLOG
+    if (!keepsUp) {
       this.#level.delete(connection)
       void this.#catchUp(connection)
     } else if (bytes.length > 0) response.write(bytes)
+    return keepsUp
   }
 
   /** Nobody is told anything more from here; each member knows where it is. */

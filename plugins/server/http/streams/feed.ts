@@ -72,6 +72,14 @@ export class Feed {
     }
   }
 
+  /** With it a client that hears of nothing else knows where it is, too. */
+  heartbeat({ at }: Connection): Buffer {
+    return frameOf({ live: true, type: "heartbeat", at: Date.now() }, at < 0 ? undefined : `${this.#ring.id}:${at}`)
+  }
+
+  /** Everybody has, or will read, all that was told so far. */
+  flush(): void { for (const { channel } of this.#groups.values()) channel.flush() }
+
   stop(): void {
     for (const { channel } of this.#groups.values()) channel.stop()
     this.#groups.clear()

@@ -2,7 +2,7 @@
  * The streams of sessions: for each that somebody follows one tail of the log, whose events are encoded once. Who comes
  * later, or is slow, reads pages of the log, which are encoded once as well.
  */
-import type { Graft, Meta } from "graft"
+import { messageOf, type Graft, type Meta } from "graft"
 import type { StoredEvent } from "../../../eventlog/contract.ts"
 import { Channel, type Chunk } from "./channel.ts"
 import type { Connection } from "./connection.ts"
@@ -142,10 +142,12 @@ export class SessionStreams {
     this.#followed.clear()
   }
 
-  /** It ends; where the session is there still, its client comes back and goes on. */
+  /** It ends: for good, and it says so, where the log has no more; else its client comes back and goes on. */
   #fail({ response }: Connection, error: unknown): void {
-    const gone = (error as { code?: unknown }).code === "eventlog.unknown"
-    if (!gone) this.#graft.log.warn("an event stream ended:", error)
-    response.end(gone ? frameOf({ live: true, type: "deleted" }) : undefined)
+    const { code } = error as { code?: unknown }
+    if (code === "eventlog.unknown") return void response.end(frameOf({ live: true, type: "deleted" }))
+    if (typeof code === "string" && code.startsWith("eventlog.")) return void response.end(frameOf({ live: true, type: "failed", code, message: messageOf(error) }))
+    this.#graft.log.warn("an event stream ended:", error)
+    response.end()
   }
 }

@@ -11,14 +11,15 @@ export async function snapshotOf(graft: Graft, started: number, location?: strin
     try {
       return await ask()
     } catch (error) {
-      graft.log.debug(`left out of a snapshot: ${messageOf(error)}`)
+      if ((error as { code?: unknown }).code !== "Unavailable") graft.log.warn(`left out of a snapshot: ${messageOf(error)}`)
       return fallback
     }
   }
   const { kernel } = graft
   const places = location === undefined ? kernel.locations() : [location]
-  const [sessions, ...asked] = await Promise.all([
+  const [sessions, trust, ...asked] = await Promise.all([
     or([], async () => (await graft.session.list({ limit: MOST_SESSIONS, ...(location !== undefined && { location }) })).filter(({ status }) => status === "running" || status === "waiting" || status === "parked")),
+    or([], () => graft.trust.pending()),
     ...places.map(async (place) => {
       using project = await graft.at(place)
       const [permissions, questions] = await Promise.all([or([], () => project.permission.pending()), or([], () => project.question.pending())])
@@ -33,6 +34,6 @@ export async function snapshotOf(graft: Graft, started: number, location?: strin
   return {
     version: kernel.version, protocol: PROTOCOL, pid: process.pid, started, ...(location !== undefined && { location }), locations: kernel.locations(),
     plugins: kernel.inspect().realms.filter((realm) => realm.location === undefined || location === undefined || realm.location === location).flatMap(({ plugins }) => plugins.map(({ id, realm, status, gen, reason }) => ({ id, realm, status, gen, ...(reason && { reason }) }))),
-    ...here, sessions, permissions: asked.flatMap(({ permissions }) => permissions), questions: asked.flatMap(({ questions }) => questions),
+    ...here, sessions, permissions: asked.flatMap(({ permissions }) => permissions), questions: asked.flatMap(({ questions }) => questions), trust,
   }
 }

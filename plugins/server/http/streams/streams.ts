@@ -6,7 +6,7 @@ import { statSync } from "node:fs"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { isAbsolute } from "node:path"
 import { locationOf, type Graft, type Meta } from "graft"
-import type { LifeSign, Refusal, Successor } from "../../contract.ts"
+import type { Refusal, Successor } from "../../contract.ts"
 import type { Held } from "../held.ts"
 import { isOpen, isStalled, openConnection, type Connection } from "./connection.ts"
 import { Feed, LATE, NEW } from "./feed.ts"
@@ -44,7 +44,7 @@ export class Streams {
 
   /** Takes over who is connected already. */
   adopt(): void {
-    for (const connection of this.#held.connections) this.#join(connection, connection.at)
+    for (const connection of this.#held.connections) this.join(connection, connection.at)
     this.#graft.retiring.addEventListener("abort", () => {
       this.#sessions.stop()
       this.#feed.stop()
@@ -70,7 +70,11 @@ export class Streams {
     this.#held.join(connection, asked.head)
   }
 
-  join(connection: Connection, head: number): void { this.#join(connection, head) }
+  join(connection: Connection, head: number): void {
+    if (connection.subject.kind === "session") this.#sessions.join(connection, head)
+    else this.#feed.join(connection)
+    this.#beat()
+  }
 
   leave(connection: Connection): void {
     if (connection.subject.kind === "session") this.#sessions.leave(connection)
@@ -79,13 +83,8 @@ export class Streams {
 
   /** Says to everybody who takes over. */
   sayDraining(successor: Successor): void {
-    this.#say({ live: true, type: "draining", successor })
-  }
-
-  #join(connection: Connection, head: number): void {
-    if (connection.subject.kind === "session") this.#sessions.join(connection, head)
-    else this.#feed.join(connection)
-    this.#beat()
+    const frame = frameOf({ live: true, type: "draining", successor })
+    this.#say(() => frame)
   }
 
   #askFeed(request: IncomingMessage, { searchParams }: URL): Asked {
@@ -116,9 +115,9 @@ export class Streams {
     return { subject: { kind: "session", session: known.id, log: ours, live: isYes(searchParams, "live") }, at: Number(seq ?? 0), head: head.seq }
   }
 
-  #say(message: LifeSign): void {
-    const frame = frameOf(message)
-    for (const connection of this.#held.connections) if (isOpen(connection) && connection.response.writableLength === 0) connection.response.write(frame)
+  /** Who has not taken what came before has something to take. */
+  #say(frame: (connection: Connection) => Buffer): void {
+    for (const connection of this.#held.connections) if (isOpen(connection) && connection.response.writableLength === 0) connection.response.write(frame(connection))
   }
 
   /** As long as somebody is connected. A client sees that it is, and one that takes nothing is cut, alone. */
@@ -129,7 +128,9 @@ export class Streams {
       this.#beating = false
       const { connections } = this.#held
       for (const connection of connections) if (isStalled(connection, PATIENCE)) connection.response.destroy()
-      this.#say({ live: true, type: "heartbeat", at: Date.now() })
+      this.#feed.flush()
+      const frame = frameOf({ live: true, type: "heartbeat", at: Date.now() })
+      this.#say((connection) => (connection.subject.kind === "feed" ? this.#feed.heartbeat(connection) : frame))
       if (connections.size > 0) this.#beat()
     })
   }
