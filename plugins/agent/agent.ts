@@ -4,7 +4,7 @@ import { mayUse as isOffered } from "../lib/tool-names.ts"
 import type { Agent } from "./contract.ts"
 
 /** Tools that other agents have under other names. */
-const SAME_TOOL: Readonly<Record<string, string>> = { multiedit: "edit", notebookedit: "edit", todowrite: "todo", todoread: "todo", agent: "task", list: "ls" }
+const SAME_TOOL: Readonly<Record<string, string>> = { multiedit: "edit", notebookedit: "edit", todowrite: "todo", todoread: "todo", agent: "task", list: "ls", apply_patch: "patch" }
 const MODES = ["primary", "subagent", "all"] as const
 
 export function agentOf({ name: file, file: path, scope, front, body }: Sheet): Agent {

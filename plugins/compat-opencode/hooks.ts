@@ -61,14 +61,23 @@ const JOINS = {
     await hook({ id: call ?? "", type: action, pattern: resource, sessionID: session ?? "", messageID: "", callID: call, title: detail ?? `${action} ${resource}`, metadata: {}, time: { created: Date.now() } }, output)
     return output.status === "ask" ? undefined : { effect: output.status, rule: action, source: graft.id }
   }, { deadline: PATIENCE }),
-  "chat.message": (graft, hook) => void graft.on("session.input.admitted", async ({ session, data: { input, text, kind } }) => {
-    if (kind !== undefined && kind !== "user") return
-    const output = { message: { id: input, sessionID: session, role: "user", time: { created: Date.now() } }, parts: [{ id: `${input}:0`, sessionID: session, messageID: input, type: "text", text }] as { type: string; text?: string; [field: string]: unknown }[] }
-    await hook({ sessionID: session, messageID: input }, output)
-    // What it adds to the message goes along with the work that the message begins.
-    const added = output.parts.slice(1).flatMap((part) => (part.type === "text" && part.text ? part.text : []))
-    if (added.length > 0) await graft.session.prompt({ session, text: added.join("\n\n"), resume: false, id: `${input}:${graft.id}` })
-  }, { deadline: PATIENCE }),
+  "chat.message": (graft, hook) => {
+    /** What it added itself, on its way in. */
+    const adding = new Set<string>()
+    graft.on("input.admit", async ({ session, text }) => {
+      if (adding.has(`${session} ${text}`)) return undefined
+      const id = `msg_${Date.now().toString(36)}`
+      const output = { message: { id, sessionID: session, role: "user", time: { created: Date.now() } }, parts: [{ id: `${id}:0`, sessionID: session, messageID: id, type: "text", text }] as { type: string; text?: string; [field: string]: unknown }[] }
+      await hook({ sessionID: session, messageID: id }, output)
+      // What it adds to the message goes before it, into the same turn.
+      const added = output.parts.slice(1).flatMap((part) => (part.type === "text" && part.text ? part.text : [])).join("\n\n")
+      if (added === "") return undefined
+      const key = `${session} ${added}`
+      adding.add(key)
+      await graft.session.prompt({ session, text: added, resume: false }).finally(() => adding.delete(key))
+      return undefined
+    }, { deadline: PATIENCE })
+  },
   "chat.params": (graft, hook) => void graft.on("turn.request", async (draft) => {
     const output = { ...(draft.options.temperature !== undefined && { temperature: draft.options.temperature }), options: copy(draft.options.provider?.[providerOf(draft.model)] ?? {}) as Record<string, unknown> }
     const before = JSON.stringify(output)

@@ -42,6 +42,7 @@ export function convertCodex(moving: Moving): void {
 const FACE = "the terminal's face has no settings of the kind"
 const LOGIN = "graft auth knows who is logged in"
 const HOMELESS: Readonly<Record<string, string>> = {
+  web_search: "a search is a plugin with settings of its own: search-brave, search-searxng", default_permissions: "walls are described in another way", permissions: "walls are described in another way", hooks: "hooks are no settings here", memories: "nothing is remembered beside the sessions", allow_login_shell: "bash runs commands",
   notify: "a plugin can listen to what happens; see config/examples", tui: FACE, hide_agent_reasoning: FACE, show_raw_agent_reasoning: FACE, file_opener: FACE, disable_paste_burst: FACE, notice: FACE, check_for_update_on_startup: "Graft does not update itself",
   history: "sessions are kept; `retention` says how long", projects: "Graft asks itself whether a project is trusted", features: "experiments of another program", experimental_use_unified_exec_tool: "experiments of another program", experimental_use_freeform_apply_patch: "experiments of another program",
   project_doc_max_bytes: "an AGENTS.md counts up to 64 KiB", project_doc_fallback_filenames: "AGENTS.md and CLAUDE.md are read", project_root_markers: ".git and .graft mark a project", shell_environment_policy: "what bash starts sees no keys", review_model: "`models.agents` says which model an agent has",

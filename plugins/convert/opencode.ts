@@ -1,8 +1,8 @@
 /** opencode, both versions: opencode.json(c) and config.json of the user and of the project. Pure. */
-import type { Keys } from "../lib/tree.ts"
+import { isTree, type Keys } from "../lib/tree.ts"
 import { count, text, yesNo, type Kind, type Moving } from "./moving.ts"
 import { takeOpencodeProviders } from "./models.ts"
-import { addRules, isEffect, type Said } from "./rules.ts"
+import { addAgentTools, addRules, isEffect, type Said } from "./rules.ts"
 import { takeOpencodeServers } from "./servers.ts"
 
 export function convertOpencode(moving: Moving): void {
@@ -12,7 +12,8 @@ export function convertOpencode(moving: Moving): void {
   for (const [id, keys] of moving.texts(["disabled_providers"])) provider(moving, ["models", "deny"], id, keys)
   for (const [id, keys] of moving.texts(["enabled_providers"])) provider(moving, ["models", "allow"], id, keys)
   takeOpencodeServers(moving, ["mcp"])
-  addRules(moving, [...switched(moving, ["tools"]), ...permissions(moving, ["permission"]), ...ruleset(moving, ["permissions"])])
+  const servers = [["mcp"], ["mcp", "servers"]].flatMap((keys) => { const value = moving.at(...keys); return isTree(value) ? Object.keys(value) : [] })
+  addRules(moving, [...switched(moving, ["tools"]), ...permissions(moving, ["permission"]), ...ruleset(moving, ["permissions"])], servers)
   for (const key of ["agent", "agents"]) for (const [name, keys] of moving.entries([key])) agent(moving, keys, name)
   for (const [name, keys] of moving.entries(["mode"])) agent(moving, keys, name, true)
   for (const key of ["command", "commands"]) for (const [name, keys] of moving.entries([key])) command(moving, keys, name)
@@ -118,7 +119,7 @@ function agent(moving: Moving, at: Keys, name: string, primary = false): void {
     if (typeof on === "boolean") moving.push([...to, "tools"], `${on ? "" : "!"}${tool}`, keys)
     else moving.leave(keys, "true or false is expected")
   }
-  for (const key of ["permission", "permissions"]) moving.leave([...at, key], "an agent has tools of its own, and the rules of everybody")
+  addAgentTools(moving, [...permissions(moving, [...at, "permission"]), ...ruleset(moving, [...at, "permissions"])], [...to, "tools"])
   for (const key of ["temperature", "top_p", "options", "request", "reasoningEffort", "variant"]) moving.leave([...at, key], "a variant of its model says it, e.g. provider/id:high")
   for (const key of ["color", "hidden", "name"]) moving.imply([...at, key], "nothing hangs on it")
 }

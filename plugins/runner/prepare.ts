@@ -33,7 +33,7 @@ export async function prepare(work: Work, turn: number): Promise<Prepared | Fail
   const { transcript, activity } = ledger.state
   let tools: ToolSet | undefined
   try {
-    const [model, instructions] = await Promise.all([modelFor(work), graft.instruction.system(session.directory)])
+    const [model, instructions] = await Promise.all([modelFor(work), graft.instruction.system(session.directory, session.id)])
     tools = await graft.tool.advertise()
     const told = afterBoundary(transcript)
     const messages = promptOf(told, await attachmentsOf(graft.store, told, model.capabilities, seen))

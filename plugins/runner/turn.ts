@@ -45,6 +45,8 @@ export async function startTurn(work: Work, inputs: readonly Pending[], note?: s
   if (inputs.length > 0) await ledger.commit()
   takeIn(work, inputs)
   if (note !== undefined) tellNote(ledger, note)
+  const news = await orStopped(work.graft.instruction.news(work.session.directory, work.session.id), work.stop)
+  if (news !== undefined) tellNote(ledger, news)
   await compactWhenDue(work)
   const turn = activity.turns + 1
   const prepared = await prepareUnlessStopped(work, turn)

@@ -20,7 +20,7 @@ const Plan = v.object({ before: v.string(), after: v.string() })
 type Input = v.InferOutput<typeof input>
 
 /** How often somebody else may be faster before it is said. */
-const TRIES = 5
+const TRIES = 100
 
 /** `edit.missing`, `edit.none`, `edit.ambiguous`, `edit.same`, `edit.encoding`: nothing was changed. */
 export class EditError extends Error {

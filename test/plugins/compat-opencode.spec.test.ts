@@ -101,6 +101,13 @@ export const Dice = async ({ directory, $ }) => ({ tool: { dice: tool({ descript
     expect(await use("dice", { sides: "x" })).toMatchObject({ outcome: "invalid", output: expect.stringMatching(/sides: .*expected number/) as string })
   })
 
+  it("has the parts of Bun that Node has by another name", async () => {
+    await write("bun.ts", `import { Glob, file, which, write } from "bun"
+export default async ({ directory }) => { await write(directory + "/a.txt", "in it"); const found = []; for await (const path of new Glob("*.txt").scan({ cwd: directory })) found.push(path); const text = await file(directory + "/a.txt").text(); return { tool: { bun: { args: {}, execute: async () => [found, text, which("sh") !== null, await file("none").exists()].join(" ") } } } }\n`)
+    await project.config.set("permissions.allow", ["bun"])
+    expect(await use("bun", {}), view("bun")?.reason).toMatchObject({ output: "a.txt in it true false" })
+  })
+
   it("takes part where opencode asks it", async () => {
     await write("all.ts", `export const All = async ({ client }) => ({
       "tool.execute.before": async ({ tool }, output) => { if (tool === "read" && output.args.path.endsWith(".secret")) throw new Error("that is private"); if (tool === "ls") output.args.path = "sub" },
@@ -141,10 +148,13 @@ export default async ({ client, directory }) => ({
 })\n`)
     expect(view("ears")?.status, view("ears")?.reason).toBe("live")
     const { id } = await project.session.create({ directory, model: "demo/demo" })
+    const heard = (line: string) => vi.waitFor(() => expect(readFileSync(join(directory, "heard"), "utf8")).toContain(`${line}\n`), { timeout: 10_000 })
+    await heard("title named by a plugin")
     await project.session.prompt({ session: id, text: "hello" })
     await project.session.wait(id)
     await kernel.settled()
-    await vi.waitFor(() => { for (const type of ["session.created", "title named by a plugin", "message.updated", "message.part.updated", "session.idle"]) expect(readFileSync(join(directory, "heard"), "utf8")).toContain(`${type}\n`) }, { timeout: 10_000 })
+    for (const type of ["session.created", "message.updated", "message.part.updated", "session.idle"]) await heard(type)
+    expect((await project.session.get(id))!.title).toBe("named by a plugin")
     expect(JSON.stringify([...(await project.session.inbox(id)), ...(await project.session.messages(id))])).toContain("it is raining")
   })
 

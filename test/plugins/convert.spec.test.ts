@@ -46,6 +46,21 @@ describe("permissions", () => {
     expect(await rules({ "*": "allow", bash: "ask" })).toEqual({ ask: ["bash"] })
   })
 
+  test("of an MCP server know the servers of their file, and a star means the tools that it fits", async () => {
+    const { tree, left } = await opencode({ permission: { "gh_grep_*": "deny", "my_docs_search": "ask", "web*": "ask", "external_*": "allow" }, mcp: { gh_grep: { type: "remote", url: "https://a.example" }, "my docs": { type: "remote", url: "https://b.example" } } })
+    expect(tree.permissions).toEqual({ deny: ["mcp:gh_grep/*"], ask: ["mcp:my docs/search", "webfetch", "websearch"] })
+    expect(left.filter(({ from }) => from[0] === "permission").map(({ from, reason }) => `${from[1]}: ${reason.slice(0, 24)}`)).toEqual(["external_*: a rule of each action sa"])
+  })
+
+  test("of an agent take away tools, and never give more than it had", async () => {
+    const tools = async (permission: unknown) => ((await opencode({ agent: { a: { permission } } })).tree.agents as { a?: { tools?: string[] } } | undefined)?.a?.tools
+    expect(await tools({ edit: "deny", bash: { "*": "deny", "git diff*": "allow" }, read: "allow" })).toEqual(["!edit", "!write", "!bash"])
+    expect(await tools({ "*": "deny", read: "allow", bash: { "git *": "allow" } })).toEqual(["read"])
+    expect(await tools({ "*": "deny" })).toEqual(["!*"])
+    expect(await tools({ bash: { "rm *": "deny" }, webfetch: "ask" })).toEqual(undefined)
+    expect(await tools("deny")).toEqual(["!*"])
+  })
+
   test("for everything are never taken from another program", async () => {
     for (const reading of [await opencode({ permission: "allow" }), await claude({ permissions: { defaultMode: "bypassPermissions" } }), await claude({ permissions: { allow: ["*"] } }), await read("codex", "config.toml", 'approval_policy = "never"\nsandbox_mode = "danger-full-access"')]) {
       expect(reading.tree).toEqual({})
