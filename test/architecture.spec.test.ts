@@ -113,6 +113,10 @@ describe("the package", () => {
     expect(named.filter((name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)))).toEqual([])
   })
 
+  it("has the grammar of bash as its package has it", () => {
+    expect(readFileSync(join(root, "plugins/permission/bash.wasm")).equals(readFileSync(join(root, "node_modules/tree-sitter-bash/tree-sitter-bash.wasm")))).toBe(true)
+  })
+
   it("pins every dependency exactly", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<string, Record<string, string>>
     const versions = Object.entries({ ...dependencies, ...devDependencies })

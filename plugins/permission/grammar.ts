@@ -1,6 +1,7 @@
 /** The grammar of bash, as tree-sitter knows it: loaded by the first shell line that is judged, and from then on kept, whoever is edited. */
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
+import { join } from "node:path"
 import type { Node, Parser } from "web-tree-sitter"
 
 /** Calls `read` with the tree of a line, which is gone afterwards. False: it would take too long. */
@@ -33,8 +34,8 @@ export function lazyGrammar(): Grammar {
 
 async function load(): Promise<Parser> {
   const { Language, Parser } = await import("web-tree-sitter")
-  const { resolve } = createRequire(import.meta.url)
-  const [runtime, bash] = await Promise.all(["web-tree-sitter/web-tree-sitter.wasm", "tree-sitter-bash/tree-sitter-bash.wasm"].map((file) => readFile(resolve(file))))
+  // Of the grammar's package, which is mostly sources, this one file is needed: it stands beside (test/architecture.spec compares them).
+  const [runtime, bash] = await Promise.all([createRequire(import.meta.url).resolve("web-tree-sitter/web-tree-sitter.wasm"), join(import.meta.dirname, "bash.wasm")].map((file) => readFile(file)))
   await Parser.init({ wasmBinary: runtime })
   return new Parser().setLanguage(await Language.load(bash!))
 }

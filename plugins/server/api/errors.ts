@@ -24,7 +24,7 @@ const STATUS: Readonly<Record<string, number>> = {
   "session.full": 429, "job.limit": 429, "job.depth": 409,
   "session.refused": 403, "command.denied": 403, "confine.refused": 403,
   "session.damaged": 422, "session.attachment": 422, "session.import": 422, "command.failed": 422,
-  "session.nothing": 409, "eventlog.owned": 409, "eventlog.replica": 409, "eventlog.divergent": 409, "confine.moved": 409,
+  "session.nothing": 409, "eventlog.owned": 409, "eventlog.replica": 409, "eventlog.divergent": 409, "confine.moved": 409, "eventlog.corrupt": 422,
   "model.unusable": 409, "model.none": 409, "model.refresh": 502, "runner.context": 410, "runner.attempt": 404,
   "session.directory": 400, "eventlog.cursor": 400, "config.path": 400, "config.value": 400, "config.location": 400, "config.variable": 409, "config.broken": 409,
   "auth.login": 409, "auth.revoked": 409, "auth.file": 409, "auth.keychain": 503, "auth.command": 502, "auth.gateway": 502, "auth.unreachable": 502,
