@@ -33,18 +33,17 @@ export function joinCalls(graft: Graft<HooksState>, running: Running): (() => vo
     return together(answers)
   }
 
-  async function begin(draft: Before, input: unknown): Promise<Under> {
+  /** A draft is no plain value, and this is JSON as the model wrote it. */
+  async function read(draft: Before | After): Promise<Under> {
+    const input: unknown = JSON.parse(JSON.stringify(draft.input ?? null))
     const directory = (await seen(graft, draft.session))?.directory ?? graft.location!
-    const call: Under = { views: viewsOf(draft.name, input, directory, await serverOf(graft, draft.name)), directory }
-    under.set(keyOf(draft), call)
-    for (const [oldest] of under) if (under.size > MOST) under.delete(oldest)
-    return call
+    return { views: viewsOf(draft.name, input, directory, await serverOf(graft, draft.name)), directory }
   }
 
   async function before(draft: Before): Promise<void> {
-    // A draft is no plain value, and this is JSON as the model wrote it.
-    const input: unknown = JSON.parse(JSON.stringify(draft.input ?? null))
-    const call = await begin(draft, input)
+    const call = await read(draft)
+    under.set(keyOf(draft), call)
+    for (const [oldest] of under) if (under.size > MOST) under.delete(oldest)
     const { permission, updatedInput, context, stop } = await askOf("PreToolUse", draft.session, call, () => ({ tool_use_id: draft.call }))
     if (stop !== undefined) await interrupt(graft, draft.session, stop)
     if (stop !== undefined || permission?.behaviour === "deny") return void (draft.verdict = { deny: [permission?.behaviour === "deny" ? permission.reason : stop, ...context].join("\n") })
@@ -59,10 +58,12 @@ export function joinCalls(graft: Graft<HooksState>, running: Running): (() => vo
   }
 
   async function after(draft: After): Promise<void> {
-    const call = under.get(keyOf(draft))
+    const known = under.get(keyOf(draft))
     under.delete(keyOf(draft))
     const event = eventOf(draft.outcome)
-    if (!event || !call) return say(draft, "PreToolUse", call?.words)
+    if (!event) return say(draft, "PreToolUse", known?.words)
+    // Begun by a generation before this one, or before the settings were changed.
+    const call = known ?? (await read(draft))
     const { name, output, outcome } = draft
     const { block, context, updatedOutput, stop } = await askOf(event, draft.session, call, (view) => ({
       tool_use_id: draft.call, ...(event === "PostToolUse" ? { tool_response: responseOf(name, view, output, outcome) } : { error: output, is_interrupt: false }),

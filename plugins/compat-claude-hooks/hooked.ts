@@ -26,12 +26,15 @@ export class Hooked {
   async #look(): Promise<void> {
     const hooks = await this.#wanted.look()
     if (JSON.stringify(hooks) === this.#shown || this.#graft.retiring.aborted) return
-    const [{ Running }, { joinCalls }, { joinTalk }] = hooks.length > 0 ? await Promise.all([import("./running.ts"), import("./calls.ts"), import("./talk.ts")]) : []
+    const places = hooks.length > 0 ? await Promise.all([import("./running.ts"), import("./calls.ts"), import("./talk.ts")]) : undefined
     // In one step: there is no moment without those that stay.
-    for (const remove of this.#removes) remove()
-    const running = Running && new Running(this.#graft, this.#leash, hooks)
-    this.#removes = running ? [...joinCalls!(this.#graft, running), ...joinTalk!(this.#graft, running)] : []
-    this.#running = running
+    for (const remove of this.#removes.splice(0)) remove()
+    this.#running = undefined
+    if (places) {
+      const [{ Running }, { joinCalls }, { joinTalk }] = places
+      this.#running = new Running(this.#graft, this.#leash, hooks)
+      this.#removes = [...joinCalls(this.#graft, this.#running), ...joinTalk(this.#graft, this.#running)]
+    }
     this.#shown = JSON.stringify(hooks)
   }
 

@@ -1,5 +1,5 @@
 /** The same tools by two names: what a call of Graft's looks like to a hook of Claude Code's, and the way back. Pure. */
-import { join, resolve } from "node:path"
+import { resolve } from "node:path"
 import type { Outcome } from "../tool/contract.ts"
 
 /** One call as a hook sees it. `names`: all names under which it may be meant, the one that is told first. */
@@ -40,12 +40,12 @@ export function viewsOf(name: string, input: unknown, directory: string, server?
     const field = fields.find(({ graft }) => graft === key)
     return [field?.claude ?? key, field ? toClaude(field, value, directory) : value]
   })
-  return [{ names, input: name === "todo" ? { ...given, todos: list(given.todos).map(({ text, state = "pending", ...more }) => ({ ...more, content: text, status: STATES.find(([own]) => own === state)?.[1], activeForm: text })) } : Object.fromEntries(told) }]
+  return [{ names, input: name === "todo" ? { ...given, todos: list(given.todos).map(({ text, state = "pending" }) => ({ content: text, status: STATES.find(([own]) => own === state)?.[1], activeForm: text })) } : Object.fromEntries(told) }]
 }
 
 /** What a hook made of the input of a call that it saw as one. */
 export function inputOf(name: string, told: Record<string, unknown>): Record<string, unknown> {
-  if (name === "todo") return { ...told, todos: list(told.todos).map(({ content, status, activeForm: _, ...more }) => ({ ...more, text: content, state: STATES.find(([, theirs]) => theirs === status)?.[0] ?? "pending" })) }
+  if (name === "todo") return { ...told, todos: list(told.todos).map(({ content, status }) => ({ text: content, state: STATES.find(([, theirs]) => theirs === status)?.[0] ?? "pending" })) }
   const { fields = [] } = knownOf(name)
   return Object.fromEntries(Object.entries(told).map(([key, value]) => {
     const field = fields.find(({ claude }) => claude === key)
@@ -82,7 +82,7 @@ function patchViews(patch: string, directory: string): View[] {
     if (path === undefined) {
       if (line.startsWith("+")) current?.added.push(line.slice(1))
     } else if (path !== "/dev/null") {
-      const real = join(resolve(directory, path))
+      const real = resolve(directory, path)
       current = found.get(real) ?? { names: [kind === "Add" ? "Write" : "Edit"], input: { file_path: real }, added: [] }
       found.set(real, current)
     }

@@ -215,7 +215,7 @@ const CHANGES: readonly string[] = ["title", "model", "archived", "agent"]
 
 /** A directory as sessions know it: its real path, and the project that it is in. */
 function placeOf(directory: string): { directory: string; location: string } {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new SessionError("session.directory", `${directory} is not a directory: a session needs one to work in`)
+  if (directory.includes("\0") || !statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new SessionError("session.directory", `${directory} is not a directory: a session needs one to work in`)
   const real = realpathSync(directory)
   return { directory: real, location: locationOf(real) }
 }

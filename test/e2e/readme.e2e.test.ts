@@ -1,5 +1,5 @@
 /** Every command that the README names is one that works: each is run here, or it is said what else holds it. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import { place, ROOT, type Outcome, type Place } from "./graft.ts"
@@ -19,7 +19,7 @@ afterAll(() => here[Symbol.dispose]())
 /** Shell lines of the code blocks, and code spans that begin like a command. */
 function commandsOf(text: string): string[] {
   const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split("\n"))
-  const spans = [...text.replaceAll(/```[\s\S]*?```/g, "").matchAll(/`([^`]+)`/g)].map(([, span]) => span!.replaceAll("\\|", "|")).filter((span) => /^(graft|npm)\b/.test(span))
+  const spans = [...text.replaceAll(/```[\s\S]*?```/g, "").matchAll(/`([^`]+)`/g)].map(([, span]) => span!.replaceAll("\\|", "|")).filter((span) => /^(graft|npm)(\s|$)/.test(span))
   return [...new Set([...blocks, ...spans])]
 }
 
@@ -57,8 +57,8 @@ const CHECKS: Record<string, Check> = {
     for (const flag of ["--model", "--session", "--continue", "--format <text|jsonl>", "--quiet", "--allow <rule>", "--trust"]) expect(out).toContain(flag)
   },
   "graft run": heldBy("run.e2e.test.ts"),
-  "graft plugin list · inspect · logs · new · disable · enable · undo · reload": async () => {
-    for (const verb of [["list"], ["inspect", "dice"], ["logs"], ["logs", "dice"], ["new", "second"], ["reload"], ["disable", "dice"], ["enable", "dice"]]) await runs(["plugin", ...verb])()
+  "graft plugin list · inspect · logs · journal · reload · undo · pin · disable · enable": async () => {
+    for (const verb of [["list"], ["inspect", "dice"], ["logs"], ["logs", "dice"], ["journal"], ["reload"], ["disable", "dice"], ["enable", "dice"]]) await runs(["plugin", ...verb])()
     // There is nothing to undo in an instance that has just begun, and it says so.
     expect(await here.graft(["plugin", "undo", "dice"])).toMatchObject({ code: 1, err: expect.stringContaining("no instance is running") as string })
   },
@@ -73,8 +73,33 @@ const CHECKS: Record<string, Check> = {
     expect(log.split("\n").length).toBeGreaterThan(5)
   },
   "graft job list · show · tail · cancel": runs(["job", "list"]),
-  "graft models · agents · stats · why · config explain · auth · paths · docs · tour": async () => {
-    await helps("models", "agents", "stats", "why", "config", "auth", "sessions", "paths", "docs", "tour")()
+  "graft plugin new · dev · test · add · update · remove · eject · bisect · profile": async () => {
+    const { out } = await here.graft(["plugin", "--help"])
+    for (const verb of ["new", "dev", "test", "add", "update", "remove", "eject", "bisect", "profile"]) expect(out).toContain(`\n  ${verb} `)
+  },
+  "graft plugin new dice": () => expect(existsSync(join(here.plugins, "dice.ts"))).toBe(true),
+  "graft plugin dev dice": heldBy("author.e2e.test.ts"),
+  "graft plugin test dice": heldBy("author.e2e.test.ts"),
+  "graft plugin eject tool-grep": heldBy("operations.e2e.test.ts"),
+  "graft plugin add": heldBy("../plugins/package.spec.test.ts"),
+  "graft plugin add <package>": heldBy("../plugins/package.spec.test.ts"),
+  "graft plugin bisect --probe '<command>'": heldBy("operations.e2e.test.ts"),
+  "graft --safe": runs(["--safe", "plugin", "list"]),
+  "graft graph": runs(["graph"]),
+  "graft why tool bash": runs(["why", "tool", "bash"]),
+  "graft permission list · test · forget": async () => {
+    await runs(["permission", "list"])()
+    // The exit code says what would come of it: allowed, or asked about.
+    expect(await here.graft(["permission", "test", "git status"])).toMatchObject({ code: 3, out: expect.stringContaining("ask") as string })
+  },
+  "graft auth login · list · switch · logout · doctor": runs(["auth", "doctor"]),
+  "graft auth login github-copilot": helps("auth"),
+  "graft serve": heldBy("serve.e2e.test.ts"),
+  'graft run --attach "…"': heldBy("serve.e2e.test.ts"),
+  "graft server openapi": runs(["server", "openapi"]),
+  "graft config migrate": async () => expect((await here.graft(["config", "migrate"])).code).toBe(0),
+  "graft models · agents · stats · config explain · mcp · lsp · paths · docs · upgrade · tour": async () => {
+    await helps("models", "agents", "stats", "config", "mcp", "lsp", "paths", "docs", "upgrade", "tour")()
     for (const command of [["config", "explain", "catalogue.refresh"], ["agents"], ["stats"], ["auth", "list"], ["paths"], ["docs"], ["docs", "kernel"], ["docs", "agent"]]) await runs(command)()
   },
   "graft doctor": helps("doctor"),

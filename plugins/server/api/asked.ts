@@ -67,7 +67,7 @@ export class Asked {
     const { route } = entry
     try {
       if (route.accepts) checkMedia(this.#request, route.accepts)
-      const body = entry.body ? await readJson(this.#graft, this.#request, this.#limits, this.#signal) : {}
+      const body = entry.body ? await readJson(this.#request, this.#limits, this.#signal) : {}
       const input = await inputOf(entry, params, this.#query, body)
       const result = await this.#within(route, entry.run(() => route.handler(input, this.#call())))
       return route.produces ? await this.#stream(route.produces, result as AsyncIterable<string>) : respond(route, result)
@@ -79,17 +79,18 @@ export class Asked {
   /** A signal is made where it is asked for: most handlers ask for none, and it costs more than they do. */
   #call(): Call {
     const signal = () => (this.#stop ??= AbortSignal.any([this.#signal, this.#late.signal]))
-    return { directory: this.#directory, get signal() { return signal() }, project: () => this.#open(), lines: () => readLines(this.#graft, this.#request, this.#limits, this.#signal) }
+    return { directory: this.#directory, get signal() { return signal() }, project: () => this.#open(), lines: () => readLines(this.#request, this.#limits, this.#signal) }
   }
 
   async #within<T>({ deadline = DEADLINE, id }: Route, work: Promise<T>): Promise<T> {
     if (deadline === Infinity) return work
     const { promise: passed, reject } = Promise.withResolvers<never>()
-    const cancel = this.#graft.timeout(deadline, () => {
+    // Its own clock: a request that has begun outlives the generation that took it.
+    const timer = setTimeout(() => {
       this.#late.abort()
       reject(new ApiError("server.timeout", 504, `${id} did not come to its end within ${deadline} ms; it may still do so`))
-    })
-    return Promise.race([work, passed]).finally(cancel)
+    }, deadline)
+    return Promise.race([work, passed]).finally(() => clearTimeout(timer))
   }
 
   /** The first line decides whether there is an answer at all; the rest comes as fast as it is taken. */

@@ -1,5 +1,4 @@
 /** The body of a request: bounded in bytes and in time, whoever sends it and however slowly. */
-import type { Graft } from "graft"
 import { LineReader, LineTooLong } from "../../lib/lines.ts"
 import type { HttpLimits } from "../contract.ts"
 import { ApiError } from "./errors.ts"
@@ -12,9 +11,9 @@ const MOST_LINE_BYTES = 33_554_432
 const CUT = { headers: { connection: "close" } }
 
 /** A JSON object; an absent body is an empty one. */
-export async function readJson(graft: Graft, request: Request, limits: HttpLimits, signal: AbortSignal): Promise<Record<string, unknown>> {
+export async function readJson(request: Request, limits: HttpLimits, signal: AbortSignal): Promise<Record<string, unknown>> {
   if (request.body === null) return {}
-  const text = await readText(graft, request, limits, signal)
+  const text = await readText(request, limits, signal)
   if (text === "") return {}
   checkMedia(request, "application/json")
   let value: unknown
@@ -33,12 +32,12 @@ export function checkMedia({ headers }: Request, wanted: string): void {
   throw new ApiError("server.media", 415, `the body is read as ${wanted}, not as ${media?.slice(0, 100) ?? "something that does not say what it is"}`, { field: "content-type" })
 }
 
-async function readText(graft: Graft, request: Request, { body: most, bodyTimeout }: HttpLimits, signal: AbortSignal): Promise<string> {
+async function readText(request: Request, { body: most, bodyTimeout }: HttpLimits, signal: AbortSignal): Promise<string> {
   const tooLarge = () => new ApiError("server.large", 413, `the body has more than ${most} bytes (server.body in the config)`, CUT)
   if (Number(request.headers.get("content-length")) > most) throw tooLarge()
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of patient(graft, request.body!, bodyTimeout, signal, false)) {
+  for await (const chunk of patient(request.body!, bodyTimeout, signal, false)) {
     bytes += chunk.length
     if (bytes > most) throw tooLarge()
     chunks.push(chunk)
@@ -51,12 +50,12 @@ async function readText(graft: Graft, request: Request, { body: most, bodyTimeou
 }
 
 /** A body that is more than what fits in memory, as its lines. */
-export async function* readLines(graft: Graft, request: Request, { bodyTimeout }: HttpLimits, signal: AbortSignal): AsyncGenerator<string> {
+export async function* readLines(request: Request, { bodyTimeout }: HttpLimits, signal: AbortSignal): AsyncGenerator<string> {
   if (request.body === null) return
   const reader = new LineReader(MOST_LINE_BYTES)
   let bytes = 0
   try {
-    for await (const chunk of patient(graft, request.body, bodyTimeout, signal, true)) {
+    for await (const chunk of patient(request.body, bodyTimeout, signal, true)) {
       bytes += chunk.length
       if (bytes > MOST_LINES_BYTES) throw new ApiError("server.large", 413, `the body has more than ${MOST_LINES_BYTES} bytes`, CUT)
       yield* reader.push(Buffer.from(chunk))
@@ -68,11 +67,14 @@ export async function* readLines(graft: Graft, request: Request, { bodyTimeout }
 }
 
 /** `each`: the time is given to every chunk, not to the whole. */
-async function* patient(graft: Graft, body: ReadableStream<Uint8Array>, milliseconds: number, signal: AbortSignal, each: boolean): AsyncGenerator<Uint8Array> {
+async function* patient(body: ReadableStream<Uint8Array>, milliseconds: number, signal: AbortSignal, each: boolean): AsyncGenerator<Uint8Array> {
   const reader = body.getReader()
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   failed.catch(() => {})
-  const late = () => graft.timeout(milliseconds, () => fail(new ApiError("server.slow", 408, `the body did not come within ${milliseconds} ms`, CUT)))
+  const late = () => {
+    const timer = setTimeout(() => fail(new ApiError("server.slow", 408, `the body did not come within ${milliseconds} ms`, CUT)), milliseconds)
+    return () => clearTimeout(timer)
+  }
   const gone = () => fail(new ApiError("server.gone", 503, "the client has gone"))
   signal.addEventListener("abort", gone, { once: true })
   let cancel = late()

@@ -23,6 +23,11 @@ export function toRequest(message: IncomingMessage, url: URL, signal: AbortSigna
 export async function send(answer: Response, response: ServerResponse, more: Record<string, string>): Promise<void> {
   const headers = { ...more, ...Object.fromEntries(answer.headers) }
   if (answer.body === null) return void response.writeHead(answer.status, headers).end()
+  // What is whole already goes in one write.
+  if (answer.headers.get("content-type") === "application/json") {
+    const bytes = Buffer.from(await answer.arrayBuffer())
+    return void response.writeHead(answer.status, { ...headers, "content-length": bytes.length }).end(bytes)
+  }
   const body = Readable.fromWeb(answer.body as WebStream)
   response.once("close", () => body.destroy())
   body.on("error", () => response.destroy())

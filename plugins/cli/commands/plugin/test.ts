@@ -26,7 +26,7 @@ export async function test({ graft, terminal, id: word }: Asked): Promise<number
   const plugin = spec === undefined && word !== "" ? findPlugin(graft, word, terminal.directory, location) : undefined
   const directory = plugin?.directory ?? (spec === undefined ? whereSpecsAre(terminal.directory, pluginsFor(graft)) : dirname(spec))
   const specs = spec === undefined ? specsIn(directory, plugin?.id) : [spec]
-  const ofProject = isInside(word === "" ? location : join(location, ".graft"), directory)
+  const ofProject = rootOf(directory) !== pluginsFor(graft) && isInside(word === "" ? location : join(location, ".graft"), directory)
   if (ofProject && !(await isTrusted(graft, location))) throw new UsageError(`${directory} is this project's, and nobody has agreed to its code: graft trust allow, or name a file of yours`)
   if (isPluginsDirectory(graft, rootOf(directory), location)) keepTypings(rootOf(directory), home, otherRoots(graft))
   const hook = pathToFileURL(join(home, "plugins/lib/testing-hook.mjs")).href

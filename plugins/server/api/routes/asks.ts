@@ -15,9 +15,9 @@ export const asks = (graft: Graft): Route[] => [
   }),
   define({
     id: "permissions.reply", method: "POST", path: "/permissions/:id", summary: "Allows it once or always, or does not",
-    input: v.strictObject({ id: Id, reply: v.picklist(["once", "always", "deny"]) }),
+    input: v.strictObject({ id: Id, reply: v.picklist(["once", "always", "everywhere", "deny"]), said: v.optional(v.string()) }),
     errors: codes("permission.unknown", "permission.reply"),
-    handler: async ({ id, reply }, { project }) => (await project()).permission.reply(id, reply),
+    handler: async ({ id, reply, said }, { project }) => (await project()).permission.reply(id, reply, said),
   }),
   define({
     id: "permissions.rules", method: "GET", path: "/permissions/rules", summary: "The rules that hold, and where each stands",

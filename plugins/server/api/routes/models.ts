@@ -86,7 +86,7 @@ export const models = (graft: Graft): Route[] => [
   define({
     id: "credentials.answer", method: "POST", path: "/credentials/logins/:login", summary: "The address at which the browser ended, or the code that it showed",
     input: v.strictObject({ login: Id, pasted: Line }),
-    errors: codes("auth.unknown", "auth.login"),
+    errors: codes("auth.unknown", "auth.invalid", "auth.login"),
     handler: ({ login, pasted }) => graft.auth.answer(login, pasted),
   }),
 ]

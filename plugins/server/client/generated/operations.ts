@@ -68,7 +68,7 @@ export interface Operations {
     /** Permissions that somebody is asked for now */
     list(input?: Record<string, never>, options?: CallOptions): Promise<PendingAsk[]>
     /** Allows it once or always, or does not */
-    reply(input: { id: string; reply: "once" | "always" | "deny" }, options?: CallOptions): Promise<void>
+    reply(input: { id: string; reply: "once" | "always" | "everywhere" | "deny"; said?: string }, options?: CallOptions): Promise<void>
     /** The rules that hold, and where each stands */
     rules(input?: Record<string, never>, options?: CallOptions): Promise<PermissionRule[]>
     /** Forgets an answer that was saved */
