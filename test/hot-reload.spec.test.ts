@@ -45,6 +45,8 @@ describe("every built-in is hot", () => {
     const source = read(entry)
     const before = house.views(id)
     const edited = `${source}// edited\n`
+    // Whoever has a part in a turn is asked at each step; of the others it is enough that a turn ends on what was edited, and on what was restored.
+    const between = async () => { if (VOICE.includes(id)) await goesOn() }
 
     const edit = await save(entry, edited)
     expect(edit.map((told) => `${told.event} ${plugin(told)}`)).toEqual(before.map(() => `plugin.reloaded ${id}`))
@@ -54,10 +56,10 @@ describe("every built-in is hot", () => {
     const broken = await save(entry, "export default {{{\n")
     expect(broken.map((told) => `${told.event} ${plugin(told)}`)).toEqual(before.map(() => `plugin.failed ${id}`))
     for (const { payload } of broken) expect((payload as { message: string }).message).toContain(`${entry}:1`)
-    await goesOn()
+    await between()
 
     expect(names(await save(entry, `${source}// healed\n`))).toEqual(before.map(() => "plugin.reloaded"))
-    await goesOn()
+    await between()
 
     const whole = shape()
     const folder = dirname(entry)
@@ -71,7 +73,7 @@ describe("every built-in is hot", () => {
     expect(names(gone)).not.toContain("plugin.failed")
     expect(names(gone)).not.toContain("kernel.fault")
     expect(house.views(id).filter(({ status }) => status === "live")).toEqual([])
-    if (speaks()) await goesOn()
+    if (speaks()) await between()
 
     const back = await house.during(async () => {
       renameSync(away, folder)

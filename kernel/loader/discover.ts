@@ -46,7 +46,7 @@ function pluginIn(dir: string, entry: Dirent): { id: string; entry: string }[] {
   if (/^[_.]/.test(name) || name === "node_modules" || parse(name).name === "host") return []
   const path = join(dir, name)
   const kind = entry.isSymbolicLink() ? statSync(path) : entry
-  if (kind.isFile()) return isSource(name) && !/\.d\.[mc]?ts$/.test(name) ? [{ id: parse(name).name, entry: kind === entry ? path : realpathSync.native(path) }] : []
+  if (kind.isFile()) return isSource(name) && !/\.(d|test|spec)\.[mc]?[jt]sx?$/.test(name) ? [{ id: parse(name).name, entry: kind === entry ? path : realpathSync.native(path) }] : []
   if (!kind.isDirectory()) return []
   const index = entriesOf(path).filter((file) => parse(file.name).name === "index" && isSource(file.name)).at(-1)
   if (!index) return []

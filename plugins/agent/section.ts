@@ -41,7 +41,7 @@ export async function configured({ config, location }: Pick<Graft, "config" | "l
       const { file = "" } = (await config.explain(`agents.${name.replaceAll(".", "\\.")}`, location)).winner ?? {}
       const { description, model, tools, turns, mode } = known ?? {}
       const before = Object.fromEntries(Object.entries({ description, model, tools, turns, mode }).filter(([, value]) => value !== undefined))
-      made.set(name, agentOf({ name, file: known?.file || file, scope: known?.scope ?? "user", front: { ...before, ...front }, body: prompt?.trim() ?? known?.prompt ?? "" }))
+      made.set(name, agentOf({ name, file: known?.file || file, scope: known?.scope ?? "user", front: { ...before, ...front }, body: prompt === undefined ? (known?.prompt ?? "") : (await config.expand(prompt, location)).trim() }))
     } catch (error) {
       problems.push(`agents.${name} in the config: ${messageOf(error)}`)
     }

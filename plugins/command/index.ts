@@ -1,5 +1,4 @@
 /** Commands: prompts that the user and the project keep in files or in the config, or plugins bring, said with a slash. */
-import { homedir } from "node:os"
 import { definePlugin } from "graft"
 import { openLeash } from "../lib/leash.ts"
 import { paths } from "../lib/paths.ts"
@@ -19,7 +18,7 @@ export default definePlugin<Told>({
     const rows = graft.all("command")
     const shelf = makeShelf<Command>(graft, {
       nouns: "commands",
-      roots: rootsFor(paths(graft.kernel.host.dataDir).config, homedir(), graft.location!, "commands", [".claude/commands"], "files"),
+      roots: rootsFor(paths(graft.kernel.host.dataDir).config, graft.location!, "commands", "files"),
       make: commandOf,
       async besides(made, problems) {
         await configured(graft, made, problems)
@@ -29,7 +28,6 @@ export default definePlugin<Told>({
       gone: (name) => graft.emit("command.removed", { name }),
     })
     graft.add("configSection", section)
-    graft.on("config.changed", ({ paths }) => (paths.some((path) => path.split(".")[0] === "commands") ? void shelf.list() : undefined))
     rows.onChange(() => void shelf.list())
     graft.provide("command", {
       list: async () => [...(await shelf.list())],

@@ -45,7 +45,7 @@ export function joinCalls(graft: Graft<HooksState>, running: Running): (() => vo
     under.set(keyOf(draft), call)
     for (const [oldest] of under) if (under.size > MOST) under.delete(oldest)
     const { permission, updatedInput, context, stop } = await askOf("PreToolUse", draft.session, call, () => ({ tool_use_id: draft.call }))
-    if (stop !== undefined) await interrupt(graft, draft.session, stop)
+    if (stop !== undefined) interrupt(graft, draft.session, stop)
     if (stop !== undefined || permission?.behaviour === "deny") return void (draft.verdict = { deny: [permission?.behaviour === "deny" ? permission.reason : stop, ...context].join("\n") })
     if (permission?.behaviour === "ask" && !draft.verdict) draft.verdict = { ask: permission.reason }
     if (permission?.behaviour === "allow") call.allow = { effect: "allow", rule: "PreToolUse", source: permission.source, reason: permission.reason }
@@ -68,7 +68,7 @@ export function joinCalls(graft: Graft<HooksState>, running: Running): (() => vo
     const { block, context, updatedOutput, stop } = await askOf(event, draft.session, call, (view) => ({
       tool_use_id: draft.call, ...(event === "PostToolUse" ? { tool_response: responseOf(name, view, output, outcome) } : { error: output, is_interrupt: false }),
     }))
-    if (stop !== undefined) await interrupt(graft, draft.session, stop)
+    if (stop !== undefined) interrupt(graft, draft.session, stop)
     if (updatedOutput !== undefined && call.views[0]!.names[0]!.startsWith("mcp__")) draft.output = updatedOutput
     say(draft, "PreToolUse", call.words)
     say(draft, event, [...(block === undefined ? [] : [block]), ...context])
@@ -86,7 +86,7 @@ export function joinCalls(graft: Graft<HooksState>, running: Running): (() => vo
       const { verdict } = await graft.permission.explain(ask)
       if (verdict.effect !== "ask") return undefined
       const { permission, stop } = await askOf("PermissionRequest", ask.session!, call, () => ({ tool_use_id: ask.call, permission_suggestions: [] }))
-      if (stop !== undefined) await interrupt(graft, ask.session!, stop)
+      if (stop !== undefined) interrupt(graft, ask.session!, stop)
       return permission && permission.behaviour !== "ask" ? { effect: permission.behaviour, rule: "PermissionRequest", source: permission.source, reason: permission.reason } : undefined
     } finally {
       asked.delete(key)
@@ -119,5 +119,7 @@ async function serverOf(graft: Graft, name: string): Promise<string | undefined>
   return servers.find(({ tools, name: server }) => tools.includes(name) && name.startsWith(`${server}_`))?.name
 }
 
-export const interrupt = (graft: Graft, session: string, why: string): Promise<void> =>
-  graft.session.interrupt(session, why).catch((error: unknown) => graft.log.warn(`a hook wanted session ${session} to stop, and it could not be: ${messageOf(error)}`))
+/** Nobody waits for it: what is to stop waits for this very hook. */
+export function interrupt(graft: Graft, session: string, why: string): void {
+  void graft.session.interrupt(session, why).catch((error: unknown) => graft.log.warn(`a hook wanted session ${session} to stop, and it could not be: ${messageOf(error)}`))
+}

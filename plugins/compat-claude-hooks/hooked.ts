@@ -41,8 +41,7 @@ export class Hooked {
   /** A generation ends with its project, or for a younger one that goes on. */
   async end(): Promise<void> {
     if (!this.#running?.has("SessionEnd")) return
-    const { id, gen, location, kernel } = this.#graft
-    const goesOn = kernel.inspect().realms.some((realm) => realm.location === location && realm.plugins.some((plugin) => plugin.id === id && plugin.gen > gen))
+    const goesOn = this.#graft.state.value.gen > this.#graft.gen
     if (!goesOn) await (await import("./talk.ts")).tellEnds(this.#graft, this.#running)
   }
 }

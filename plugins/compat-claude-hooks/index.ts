@@ -7,7 +7,7 @@ import { Wanted } from "./wanted.ts"
 
 export default definePlugin<HooksState>({
   per: "location",
-  state: { version: 1, init: () => ({ sessions: {} }) },
+  state: { version: 1, init: () => ({ sessions: {}, gen: 0 }) },
   async setup(graft) {
     const wanted = new Wanted(graft)
     const hooked = new Hooked(graft, await graft.keep("leash", graft.location!, openLeash, (open) => open.close()), wanted)
@@ -16,6 +16,7 @@ export default definePlugin<HooksState>({
     graft.on("watch.changed", ({ paths }) => (paths.some((path) => files.has(path)) ? hooked.look() : undefined))
     graft.on("config.changed", ({ paths }) => (paths.some((path) => path.split(".")[0] === "compat") ? hooked.look() : undefined))
     for (const event of ["trust.granted", "trust.revoked"] as const) graft.on(event, ({ location }) => (location === graft.location ? hooked.look() : undefined))
+    graft.onCommit(() => graft.state.update((draft) => { draft.gen = graft.gen }))
     graft.defer(() => hooked.end())
     // A call of a tool that a hook would refuse may be the first thing that happens.
     await hooked.look()

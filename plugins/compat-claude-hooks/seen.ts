@@ -1,13 +1,14 @@
 /** Sessions that this project has seen since it was opened: what a hook of theirs is told, and how often they were held. */
+import { createHash } from "node:crypto"
 import type { Graft } from "graft"
 import type { Json } from "../eventlog/contract.ts"
 import { newId } from "../lib/ids.ts"
 import type { Delivery, Session, SessionFacts } from "../session/contract.ts"
-import { createHash } from "node:crypto"
 
 /** `stops`: how often hooks have held it since a person last spoke. */
 export interface Seen { directory: string; child: boolean; agent?: string; stops: number }
-export interface HooksState { sessions: Record<string, Seen> }
+/** `gen`: the youngest generation that is live. */
+export interface HooksState { sessions: Record<string, Seen>; gen: number }
 
 const MOST = 1_000
 

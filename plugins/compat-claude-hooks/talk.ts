@@ -59,7 +59,7 @@ export function joinTalk(graft: Graft<HooksState>, running: Running): (() => voi
   const inform = async (event: HookEvent, session: string, subject: string, about: Record<string, unknown>): Promise<void> => {
     const directory = (await seen(graft, session))?.directory ?? graft.location!
     const { stop } = await running.ask(event, { session, directory, subjects: [subject], about })
-    if (stop !== undefined) await interrupt(graft, session, stop)
+    if (stop !== undefined) interrupt(graft, session, stop)
   }
 
   const removes: (() => void)[] = []

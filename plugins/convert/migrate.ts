@@ -92,7 +92,7 @@ async function fatesOf({ moved, left, line }: Reading, { known, plugins, refused
   for (const { from, to, note } of moved) {
     if (!within(from)) continue
     const fate = await of(from)
-    const problem = known.has(to[0]!) ? refused(to) : (OWNERLESS[to[0]!] ?? `nothing here reads "${to[0]}"`)
+    const problem = known.has(to[0]!) ? refused(to) : `nothing here reads "${to[0]}"`
     if (problem === undefined) fate.to = [...new Set([...(fate.to ?? []), formatKeys(to)])]
     if (problem ?? note) fate.reason ??= problem ?? note
   }
@@ -105,9 +105,6 @@ async function fatesOf({ moved, left, line }: Reading, { known, plugins, refused
   }
   return [...fates.values()].sort((a, b) => a.line - b.line)
 }
-
-/** What to do where nobody reads a key of the config. */
-const OWNERLESS: Readonly<Record<string, string>> = { commands: "a command is a file of its own: commands/<name>.md" }
 
 /** What the section says of it, where it does not take it. */
 function refusal(warnings: readonly ConfigWarning[], file: string, keys: Keys): string | undefined {

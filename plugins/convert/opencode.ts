@@ -106,10 +106,7 @@ function agent(moving: Moving, at: Keys, name: string, primary = false): void {
   if (!/^[\w.-]{1,64}$/.test(name)) return moving.leave(at, 'an agent\'s name is letters, digits, ".", "_" and "-", at most 64 of them')
   const to = ["agents", name]
   model(moving, [...at, "model"], [...to, "model"])
-  for (const key of ["prompt", "system"]) {
-    if (/\{file:/.test(String(moving.at(...at, key)))) moving.leave([...at, key], `an agent whose words stand in a file is that file: agents/${name}.md`)
-    else moving.move([...at, key], [...to, "prompt"], text)
-  }
+  for (const key of ["prompt", "system"]) moving.move([...at, key], [...to, "prompt"], text)
   moving.move([...at, "description"], [...to, "description"], text)
   moving.move([...at, "mode"], [...to, "mode"], MODE)
   if (primary && moving.at(...at, "mode") === undefined && moving.at(...at, "prompt") !== undefined) moving.put([...to, "mode"], "primary", [...at, "prompt"])

@@ -7,6 +7,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, stat
 import { dirname, join } from "node:path"
 import { messageOf } from "graft"
 import { inside } from "../lib/confine.ts"
+import { foreignInstructions, type Foreign } from "../lib/foreign-places.ts"
 import type { InstructionFile } from "./contract.ts"
 
 /** In order: where the first is, the second is not read. */
@@ -22,8 +23,19 @@ export function placesFor(configDirectory: string, location: string, directory: 
   return [{ at: configDirectory, scope: "user" }, ...directoriesBetween(location, directory).map((at) => ({ at, scope: at === location ? ("project" as const) : ("directory" as const) }))]
 }
 
-/** The user's and the project's own: told of when they change. Those of deeper directories are when they are next asked for. */
-export const instructionFiles = (configDirectory: string, location: string): string[] => [configDirectory, location].flatMap((at) => NAMES.map((name) => join(at, name)))
+/** The user's and the project's own, and what other agents have of the user: told of when they change. Those of deeper directories are when they are next asked for. */
+export const instructionFiles = (configDirectory: string, location: string): string[] => [...[configDirectory, location].flatMap((at) => NAMES.map((name) => join(at, name))), ...foreignInstructions().map(({ path }) => path)]
+
+/** What the user wrote for other agents, each text once. */
+export function foreignTexts(cache: Cache, own: Instructions | undefined, isOff: (from: Foreign, scope: string) => boolean): Instructions[] {
+  const known = new Set([own?.text, ""])
+  return foreignInstructions().flatMap(({ from, path }) => {
+    const read = isOff(from, "user") ? undefined : readInstructions(cache, path, "user")
+    if (!read || (known.has(read.text) && !read.problem)) return []
+    known.add(read.text)
+    return [read]
+  })
+}
 
 export function instructionsAt(cache: Cache, location: string, { at, scope }: { at: string; scope: InstructionFile["scope"] }): Instructions | undefined {
   for (const name of NAMES) {

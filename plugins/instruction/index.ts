@@ -1,4 +1,4 @@
-/** What people write for agents: AGENTS.md of the user, of the project, and of each directory down to the session's, and what the config names. */
+/** What people write for agents: AGENTS.md of the user (other agents' too), of the project, and of each directory down to the session's, and what the config names. */
 import { definePlugin } from "graft"
 import { paths } from "../lib/paths.ts"
 import { instructionFiles } from "./files.ts"
@@ -18,7 +18,7 @@ export default definePlugin<Told>({
     for (const event of ["session.compaction.ended", "session.reverted"] as const) graft.on(event, ({ session }) => void sessions.delete(session))
     graft.add("configSection", section)
     graft.on("config.changed", ({ paths: changed }) => {
-      if (!changed.some((path) => path.split(".")[0] === "instructions")) return undefined
+      if (!changed.some((path) => ["compat", "instructions"].includes(path.split(".")[0]!))) return undefined
       forget()
       return instruction.list(graft.location!)
     })

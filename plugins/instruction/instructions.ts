@@ -1,9 +1,10 @@
 /** The service `instruction`: the texts for a directory, and the facts that they came, changed or went. */
 import { dirname } from "node:path"
 import type { Graft } from "graft"
+import { foreignInstructions, switchedOff } from "../lib/foreign-places.ts"
 import { paths } from "../lib/paths.ts"
 import type { Instruction, InstructionFile } from "./contract.ts"
-import { instructionsAt, placesFor, type Cache, type Instructions } from "./files.ts"
+import { foreignTexts, instructionsAt, placesFor, type Cache, type Instructions } from "./files.ts"
 import { Named } from "./named.ts"
 import { newsFor, textOf, textsFor, type Sessions } from "./session.ts"
 
@@ -17,17 +18,19 @@ export interface Instructing extends Instruction { /** The config says something
 
 export function makeInstruction(graft: Graft<Told>, sessions: Sessions): Instructing {
   const cache: Cache = new Map()
+  const foreignFiles = new Set(foreignInstructions().map(({ path }) => path))
   const config = paths(graft.kernel.host.dataDir).config
   let texts: Promise<import("./texts.ts").Texts> | undefined
   const named = new Named(graft, () => (texts ??= import("./texts.ts").then(({ Texts }) => new Texts(graft, () => void look(graft.location!)))))
 
-  /** The user's first, then what the config names, then from the project's top down: the nearest count most. */
+  /** The user's first, then what the user wrote for other agents, what the config names, then from the project's top down: the nearest count most. */
   async function look(directory: string): Promise<Instructions[]> {
     const more = await named.current()
     const places = placesFor(config, graft.location!, directory)
     const [users, ...found] = places.map((place) => instructionsAt(cache, graft.location!, place))
-    const own = new Set([users, ...found].map((read) => read?.file))
-    const all = [users, ...more.filter(({ file }) => !own.has(file)), ...found].filter((read) => read !== undefined)
+    const others = foreignTexts(cache, users, await switchedOff(graft))
+    const own = new Set([users, ...others, ...found].map((read) => read?.file))
+    const all = [users, ...others, ...more.filter(({ file }) => !own.has(file)), ...found].filter((read) => read !== undefined)
     tell(new Set(places.map(({ at }) => at)), all, more.map(({ file }) => file))
     return all.filter((file) => file.text !== "")
   }
@@ -36,7 +39,7 @@ export function makeInstruction(graft: Graft<Told>, sessions: Sessions): Instruc
   function tell(places: Set<string>, found: Instructions[], more: string[]): void {
     const { files, named: before } = graft.state.value
     const changed = found.filter(({ file, hash }) => files[file]?.hash !== hash)
-    const gone = Object.keys(files).filter((file) => (places.has(dirname(file)) || before.includes(file)) && !found.some((read) => read.file === file))
+    const gone = Object.keys(files).filter((file) => (places.has(dirname(file)) || before.includes(file) || foreignFiles.has(file)) && !found.some((read) => read.file === file))
     if (changed.length === 0 && gone.length === 0 && before.join("\n") === more.join("\n")) return
     for (const read of changed) {
       if (read.problem) graft.log.warn(read.problem)

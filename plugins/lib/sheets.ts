@@ -6,11 +6,12 @@ import { readdirSync, statSync } from "node:fs"
 import { basename, join } from "node:path"
 import { messageOf } from "graft"
 import { inside, locate, openReal } from "./confine.ts"
+import type { Foreign } from "./foreign-places.ts"
 import { readUpTo } from "./textfile.ts"
 
 export type Scope = "built-in" | "user" | "project"
 /** `folders`: a sheet is `<name>/<file>`; `files`: it is `<name>.md`, and those of directories below are `<directory>/<name>`. */
-export interface Root { directory: string; scope: Scope; layout: { folders: string } | "files" }
+export interface Root { directory: string; scope: Scope; layout: { folders: string } | "files"; /** The other agent whose place it is. */ from?: Foreign }
 export interface Sheet { name: string; file: string; scope: Scope; front: Record<string, unknown>; body: string }
 /** What was read, or why it is not used. */
 type Read = { sheet: Sheet } | { problem: string }
@@ -23,10 +24,10 @@ const DEEP = 3
 /** In the order of the roots, so the nearest last. */
 export async function readSheets(cache: Cache, roots: readonly Root[], location: string): Promise<{ sheets: Sheet[]; problems: string[] }> {
   const found = roots.flatMap((root) => filesIn(root).map((at) => ({ ...at, root })))
-  const problems = found.length > MOST_FILES ? [`${found.length} files in ${roots.map(({ directory }) => directory).join(", ")}; only ${MOST_FILES} are read`] : []
+  const problems = found.length > MOST_FILES ? [`${found.length} files in ${roots.map(({ directory }) => directory).join(", ")}; only the nearest ${MOST_FILES} are read`] : []
   const sheets: Sheet[] = []
   const seen = new Set<string>()
-  for (const { name, file, root } of found.slice(0, MOST_FILES)) {
+  for (const { name, file, root } of found.slice(-MOST_FILES)) {
     const stamp = stampOf(file)
     if (stamp === undefined) continue
     seen.add(file)

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto"
 import { join, sep } from "node:path"
 import type { Graft } from "graft"
+import { foreignFolders, switchedOff, type Noun } from "./foreign-places.ts"
 import { readSheets, type Cache, type Root, type Sheet } from "./sheets.ts"
 
 /** By name: the hash of what was told; and the problems that were said. */
@@ -16,11 +17,10 @@ export interface Shelf<T> {
   list(): Promise<readonly T[]>
 }
 export interface ShelfOf<T extends { name: string }> {
-  /** In the plural, as a person names them. */
-  nouns: string
+  nouns: Noun
   roots: readonly Root[]
-  /** Throws with the reason why a sheet makes no sense; it is said with its file. */
-  make(sheet: Sheet): T
+  /** Throws with the reason why a sheet makes no sense; it is said with its file. Undefined: the sheet says that it is not to count. */
+  make(sheet: Sheet): T | undefined
   /** What there is besides: adds to and changes what was made of the sheets, by name; what is wrong with it goes to the problems. */
   besides?(made: Map<string, T>, problems: string[]): Promise<void>
   tell(what: "added" | "updated", item: T): void
@@ -39,13 +39,14 @@ export function makeShelf<T extends { name: string }>(graft: Graft<Told>, { noun
   let looking: Promise<unknown> = Promise.resolve()
 
   async function look(): Promise<readonly T[]> {
-    const read = await readSheets(cache, roots, graft.location!)
+    const isOff = await switchedOff(graft)
+    const read = await readSheets(cache, roots.filter(({ from, scope }) => from === undefined || !isOff(from, scope)), graft.location!)
     // Of one name the last, which is the nearest, counts.
     const made = new Map<string, T>()
     for (const sheet of read.sheets) {
       try {
         const item = make(sheet)
-        made.set(item.name, item)
+        if (item) made.set(item.name, item)
       } catch (error) {
         read.problems.push(`${sheet.file}: ${error instanceof Error ? error.message : String(error)}`)
       }
@@ -84,15 +85,12 @@ export function makeShelf<T extends { name: string }>(graft: Graft<Told>, { noun
   })
   graft.add("watched", roots.map(({ directory }) => ({ id: `${nouns} ${directory}`, path: directory, depth: 3 })))
   graft.on("watch.changed", ({ paths }) => (paths.some((path) => roots.some(({ directory }) => path === directory || path.startsWith(directory + sep))) ? void list() : undefined))
+  graft.on("config.changed", ({ paths }) => (paths.some((path) => ["compat", nouns].includes(path.split(".")[0]!)) ? void list() : undefined))
   return { list }
 }
 
 /** Where people keep them: other agents' places first, then the user's own, and the same in the project, which counts most. */
-export function rootsFor(config: string, home: string, location: string, own: string, foreign: readonly string[], layout: Root["layout"]): Root[] {
-  return [
-    ...foreign.map((path) => ({ directory: join(home, path), scope: "user" as const, layout })),
-    { directory: join(config, own), scope: "user", layout },
-    ...foreign.map((path) => ({ directory: join(location, path), scope: "project" as const, layout })),
-    { directory: join(location, ".graft", own), scope: "project", layout },
-  ]
+export function rootsFor(config: string, location: string, noun: Noun, layout: Root["layout"]): Root[] {
+  const foreign = (scope: "user" | "project"): Root[] => foreignFolders(noun, scope === "project" ? location : undefined).map(({ from, path }) => ({ directory: path, scope, layout, from }))
+  return [...foreign("user"), { directory: join(config, noun), scope: "user", layout }, ...foreign("project"), { directory: join(location, ".graft", noun), scope: "project", layout }]
 }

@@ -1,5 +1,4 @@
 /** MCP: the tools, prompts and resources of servers that speak the Model Context Protocol, beside everything else. */
-import { join } from "node:path"
 import { definePlugin } from "graft"
 import { makeBeginning } from "./beginning.ts"
 import { Options, section, type McpOptions } from "./section.ts"
@@ -11,19 +10,14 @@ export default definePlugin<McpState, McpOptions>({
   state: { version: 1, init: () => ({ begun: false, told: {}, problems: [], found: [] }) },
   async setup(graft) {
     const { takeOver, begin, look, loggedIn, instruct, service } = makeBeginning(graft)
-    const file = join(graft.location!, ".mcp.json")
     graft.provide("mcp", service)
     graft.add("configSection", section)
-    graft.add("watched", { id: `mcp ${file}`, path: file })
     const faces = graft.all("face")
     const somebody = () => ([...faces].some(({ answers }) => answers) ? begin() : undefined)
     faces.onChange(somebody)
     graft.fork(async () => somebody())
     graft.on("llm.requested", begin)
     graft.on("config.changed", ({ paths }) => (paths.some((path) => path === "offline" || path.split(".")[0] === "mcp") ? look() : undefined))
-    graft.on("watch.changed", ({ paths }) => (paths.includes(file) ? look() : undefined))
-    graft.on("trust.granted", ({ location }) => (location === graft.location ? look() : undefined))
-    graft.on("trust.revoked", ({ location }) => (location === graft.location ? look() : undefined))
     for (const event of ["auth.added", "auth.updated"] as const) graft.on(event, ({ provider }) => loggedIn(provider))
     // After the agents have said what may be used.
     graft.on("turn.request", instruct, { order: 10 })

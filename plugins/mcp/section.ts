@@ -5,7 +5,7 @@ import type { ConfigSection } from "../config/contract.ts"
 const Text = v.pipe(v.string(), v.nonEmpty("not empty"))
 const Texts = v.record(v.string(), v.string())
 
-/** Neither a command nor a URL: the rest of a block whose server stands in .mcp.json. */
+/** Neither a command nor a URL: the rest of a block whose server stands in another file, and may be gone from there. */
 export const Settings = v.pipe(v.strictObject({
   command: v.optional(Text),
   args: v.optional(v.array(v.string())),

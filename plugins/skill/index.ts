@@ -1,5 +1,4 @@
 /** Skills: SKILL.md files of the user and of the project, and the tool by which a model reads one. */
-import { homedir } from "node:os"
 import { definePlugin } from "graft"
 import { paths } from "../lib/paths.ts"
 import { makeShelf, noneTold, rootsFor, type Told } from "../lib/shelf.ts"
@@ -19,7 +18,7 @@ export default definePlugin<Told>({
     }
     const shelf = makeShelf<Skill>(graft, {
       nouns: "skills",
-      roots: rootsFor(paths(graft.kernel.host.dataDir).config, homedir(), graft.location!, "skills", [".claude/skills"], { folders: "SKILL.md" }),
+      roots: rootsFor(paths(graft.kernel.host.dataDir).config, graft.location!, "skills", { folders: "SKILL.md" }),
       make: skillOf,
       tell: (what, skill) => graft.emit(what === "added" ? "skill.added" : "skill.updated", { skill: factOf(skill) }),
       gone: (name) => graft.emit("skill.removed", { name }),

@@ -33,7 +33,8 @@ afterAll(async () => {
   await project[Symbol.asyncDispose]()
 })
 beforeEach(() => {
-  for (const place of [".graft", ".claude"]) rmSync(join(project.directory, place), { recursive: true, force: true })
+  delete project.settings.compat
+  for (const place of [".graft", ".claude", ".opencode"]) rmSync(join(project.directory, place), { recursive: true, force: true })
   for (const id of Object.keys(sessions)) delete sessions[id]
 })
 
@@ -80,6 +81,26 @@ test("the config makes agents, says of one in a file what is otherwise, and take
   await config(undefined)
   expect(told.sort()).toEqual(["agent.added general", "agent.removed critic", "agent.removed worse", "agent.updated plan"])
   stop()
+})
+
+test("opencode's and Claude's files count where they lie, below one's own; modes are chosen by a person, what is denied is not there, and the switches hold at once", async () => {
+  write("a", "---\ndescription: claude\n---\nA.", ".claude/agents")
+  write("a", "---\ndescription: opencode\npermission:\n  edit: deny\n  bash: { '*': deny, 'git *': allow }\n---\nA.", ".opencode/agent")
+  write("b", "B.", ".opencode/agents")
+  write("c", "---\nmodel: acme/large#high\nsteps: 7\n---\nC.", ".opencode/mode")
+  write("d", "D.", ".opencode/modes")
+  write("gone", "---\ndisable: true\n---\nE.", ".opencode/agent")
+  const theirs = async () => (await project.graft.agent.list()).filter(({ scope }) => scope === "project")
+  expect((await theirs()).map(({ name, mode }) => [name, mode])).toEqual([["a", "all"], ["b", "all"], ["c", "primary"], ["d", "primary"]])
+  expect(await project.graft.agent.get("a")).toMatchObject({ description: "opencode", tools: ["!edit", "!write", "!patch", "!bash"] })
+  expect(await project.graft.agent.get("c")).toMatchObject({ model: "acme/large:high", turns: 7 })
+  write("b", "---\ndescription: ours\n---\nB.")
+  expect(await project.graft.agent.get("b")).toMatchObject({ description: "ours" })
+  project.settings.compat = { opencode: false }
+  expect((await theirs()).map(({ name, description }) => [name, description])).toEqual([["a", "claude"], ["b", "ours"]])
+  project.settings.compat = false
+  project.kernel.emit("config.changed", { paths: ["compat"] })
+  expect((await theirs()).map(({ name }) => name)).toEqual(["b"])
 })
 
 test("its words follow the house's, and only its tools are offered; a session without one has all", async () => {

@@ -23,7 +23,7 @@ afterAll(async () => {
   process.env.HOME = home
   await project[Symbol.asyncDispose]()
 })
-beforeEach(() => { for (const place of [".graft", ".claude"]) rmSync(join(project.directory, place), { recursive: true, force: true }) })
+beforeEach(() => { delete project.settings.compat; for (const place of [".graft", ".claude", ".opencode", ".codex", ".pi"]) rmSync(join(project.directory, place), { recursive: true, force: true }) })
 
 test("a file is a command, a directory below is part of its name, and both places count", async () => {
   write("review", "---\ndescription: Looks at a change\nargument-hint: [branch]\n---\nReview it.")
@@ -33,6 +33,15 @@ test("a file is a command, a directory below is part of its name, and both place
   expect(await expand("/git/commit")).toBe("# Commit\nWrite a message.")
   expect(await expand("/review")).toBe("Review it.")
   expect([await expand("/usr/bin"), await expand("review"), await expand("/nothing here")]).toEqual([undefined, undefined, undefined])
+})
+
+test("what other agents' files say is a command, too, unless that is switched off", async () => {
+  const places = [".claude/commands", ".opencode/command", ".opencode/commands", ".codex/prompts", ".pi/prompts"]
+  for (const [n, place] of places.entries()) write(`c${n}`, place, place)
+  const said = async () => (await project.graft.command.list()).map(({ description }) => description)
+  expect(await said()).toEqual(places)
+  project.settings.compat = { opencode: false, pi: false }
+  expect(await said()).toEqual([places[0], places[3]])
 })
 
 test("arguments are filled in, whole or one by one, quoted ones as one; what has no place for them gets them at its end", async () => {

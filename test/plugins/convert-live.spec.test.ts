@@ -3,6 +3,8 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:
 import { join } from "node:path"
 import { definePlugin } from "graft"
 import { describe, expect, test, vi } from "vitest"
+import agent from "../../plugins/agent/index.ts"
+import command from "../../plugins/command/index.ts"
 import model from "../../plugins/model/index.ts"
 import { openForeign } from "../fixtures/foreign-world.ts"
 
@@ -62,6 +64,22 @@ describe("files of other agents", () => {
     const { graft, edit, get, location } = await openForeign()
     await edit("~/.claude.json", JSON.stringify({ projects: { [location]: { mcpServers: { mine: { command: "m" } } }, "/elsewhere": { mcpServers: { theirs: { command: "t" } } } } }))
     expect([await get("mcp"), await graft.config.get("mcp")]).toEqual([{ mine: { command: "m" } }, undefined])
+  })
+
+  test("bring agents, whose words may stand in a file of their own, and commands", async () => {
+    const { there, location, settle, edit } = await openForeign({
+      "opencode.json": '{\n "agent": { "docs": { "prompt": "{file:./docs.txt}", "mode": "subagent" }, "lost": { "prompt": "{file:./nowhere}" } },\n "command": { "greet": { "template": "Greet $1." } } }', "docs.txt": "Write as we do.\n",
+    })
+    for (const [id, plugin] of [["agent", agent], ["command", command]] as const) await there.kernel.put(id, plugin as never, location)
+    await settle()
+    expect(await there.agent.get("docs")).toMatchObject({ prompt: "Write as we do.", mode: "subagent" })
+    await expect(there.agent.get("lost")).rejects.toMatchObject({ code: "agent.unknown" })
+    expect(there.kernel.logs("agent").map(({ text }) => text)).toEqual([expect.stringMatching(/agents\.lost in the config: .*opencode\.json:2: .*nowhere.* is not there/)])
+    expect(await there.command.expand("/greet Ada", { directory: location })).toBe("Greet Ada.")
+    await edit("opencode.json", '{ "command": { "greet": { "template": "Hello $1." } } }')
+    expect(await there.command.expand("/greet Ada", { directory: location })).toBe("Hello Ada.")
+    await edit("@/config.jsonc", '{ "compat": { "opencode": false } }')
+    expect(await there.command.list()).toEqual([])
   })
 
   test("keep counting when the code that reads them is edited, and another reading holds at once", async () => {
@@ -151,12 +169,13 @@ describe("migrating", () => {
   })
 
   test("names what else lies beside, and who reads it", async () => {
-    const { graft, location, at } = await openForeign({ ".claude/agents/a.md": "Be brief.", ".opencode/agent/b.md": "Be long.", "~/.claude/CLAUDE.md": "Be kind.", "~/.codex/prompts/c.md": "Go.", ".opencode/themes/.keep": "" })
+    const { graft, location, at } = await openForeign({ ".claude/agents/a.md": "Be brief.", ".opencode/agent/b.md": "Be long.", "~/.claude/CLAUDE.md": "Be kind.", "~/.codex/prompts/c.md": "Go.", ".opencode/themes/.keep": "", "~/.pi/agent/extensions/d.ts": "x" })
     expect((await graft.convert.plan({ location })).neighbours).toEqual([
-      { agent: "claude", path: at("~/.claude/CLAUDE.md"), layer: "user", reason: expect.stringContaining('"instructions"') },
-      { agent: "codex", path: at("~/.codex/prompts"), layer: "user", reason: expect.stringContaining("commands/") },
+      { agent: "codex", path: at("~/.codex/prompts"), layer: "user", reason: "commands", reader: "command" },
+      { agent: "claude", path: at("~/.claude/CLAUDE.md"), layer: "user", reason: "instructions", reader: "instruction" },
+      { agent: "pi", path: at("~/.pi/agent/extensions"), layer: "user", reason: "its extensions are not Graft's" },
       { agent: "claude", path: at(".claude/agents"), layer: "project", reason: "agents", reader: "agent" },
-      { agent: "opencode", path: at(".opencode/agent"), layer: "project", reason: expect.stringContaining("agents/") },
+      { agent: "opencode", path: at(".opencode/agent"), layer: "project", reason: "agents", reader: "agent" },
     ])
   })
 

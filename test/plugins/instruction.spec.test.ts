@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { createKernel, definePlugin } from "graft"
-import { describe, expect, test } from "vitest"
+import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { paths } from "../../plugins/lib/paths.ts"
 
 async function project() {
@@ -143,6 +143,29 @@ test("the config names more: paths, patterns, and files of the home; what it nam
   await p.name(["docs/a.md"])
   expect(await bodies()).toEqual(["user", "another", "top"])
   expect((await p.told()).sort()).toEqual(["instruction.removed elsewhere.md", "instruction.removed project/docs/b.md", "instruction.removed project/docs/deep/c.md"])
+})
+
+test("what the user wrote for other agents counts behind the user's own, each text once, unless that is switched off; each is told once", async () => {
+  await using p = await project()
+  vi.stubEnv("HOME", join(p.root, "user"))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  appendFileSync(join(p.plugins, "instruction", "index.ts"), "// the home is another one now")
+  await p.kernel.reconcile([join(p.plugins, "instruction", "index.ts")])
+  const files = { ".codex/AGENTS.md": "codex", ".pi/agent/AGENTS.md": "mine", ".claude/CLAUDE.md": "claude", ".config/opencode/AGENTS.md": "codex" }
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(join(p.root, "user", file, ".."), { recursive: true })
+    writeFileSync(join(p.root, "user", file), text)
+  }
+  writeFileSync(join(p.config, "AGENTS.md"), "mine")
+  const bodies = async () => (await p.system()).map((text) => text.split("\n\n")[1])
+  expect(await bodies()).toEqual(["mine", "codex", "claude"])
+  expect(await p.told()).toEqual(["instruction.added home/config/AGENTS.md", "instruction.added user/.codex/AGENTS.md", "instruction.added user/.claude/CLAUDE.md"])
+  p.settings.compat = { claude: false }
+  p.kernel.graft.emit("config.changed", { paths: ["compat.claude"] })
+  await p.kernel.settled()
+  expect([await bodies(), await p.told()]).toEqual([["mine", "codex"], ["instruction.removed user/.claude/CLAUDE.md"]])
+  p.settings.compat = false
+  expect(await bodies()).toEqual(["mine"])
 })
 
 test("a link in a named place does not lead out of the project", async () => {

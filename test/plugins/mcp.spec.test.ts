@@ -17,7 +17,7 @@ import { argumentsOf } from "../../plugins/mcp/offer/prompts.ts"
 import { makeBrain, type Brain, type Message } from "../fixtures/mcp-server.ts"
 
 const PROGRAM = join(import.meta.dirname, "../fixtures/mcp-server.ts")
-const PLUGINS = ["tool", "permission", "config", "trust", "question", "mcp"]
+const PLUGINS = ["tool", "permission", "config", "convert", "trust", "question", "mcp"]
 const local = (...flags: string[]) => ({ command: process.execPath, args: ["--no-warnings", PROGRAM, ...flags] })
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), "graft-mcp-")))
@@ -269,23 +269,27 @@ describe("the config", () => {
     expect(one!.reason).toMatch(/config\.jsonc:\d+: .*MCP_SPEC_UNSET is not set/)
   })
 
-  it("takes .mcp.json of the project once that is trusted, and says more of one in it", async () => {
-    writeFileSync(join(directory, ".mcp.json"), JSON.stringify({ mcpServers: { shared: { ...local(), type: "stdio", env: { GIVEN: "${MCP_SPEC_GIVEN:-x}" } }, wrong: { command: "a", url: "b" } } }))
-    const change = () => kernel.graft.emit("watch.changed", { paths: [join(directory, ".mcp.json")] })
+  it("takes .mcp.json of the project once that is trusted, as other agents write it, and the project's own file says more of one in it", async () => {
+    const file = join(directory, ".mcp.json")
+    const own = join(directory, ".graft/config.jsonc")
+    const saved = (path: string, text: string) => {
+      mkdirSync(join(path, ".."), { recursive: true })
+      writeFileSync(path, text)
+      kernel.graft.emit("watch.changed", { paths: [path] })
+    }
     await servers({})
-    change()
-    await expect.poll(() => told.some(({ payload }) => /\.mcp\.json is not honoured until this project is trusted/.test(payload?.text)), { interval: 5 }).toBe(true)
+    saved(file, JSON.stringify({ mcpServers: { shared: { ...local(), type: "stdio", env: { GIVEN: "${MCP_SPEC_GIVEN:-x}" } } } }))
+    await expect.poll(() => told.some(({ event, payload }) => event === "config.warned" && payload.file === file && /until this project is trusted/.test(payload.message)), { interval: 5, timeout: 5_000 }).toBe(true)
     expect(await graft.mcp.list()).toEqual([])
     await kernel.graft.trust.allow(directory)
     await expect.poll(async () => (await server("shared"))?.state, { interval: 5, timeout: 5_000 }).toBe("ready")
     expect(JSON.parse((await call("shared_where")).output)).toMatchObject({ given: "this" })
-    expect(told.some(({ payload }) => /the server "wrong" is left out: it: either a "command" or a "url"/.test(payload?.text))).toBe(true)
-    await graft.config.set("mcp", { shared: { enabled: false } })
+    saved(own, '{ "mcp": { "shared": { "enabled": false } } }')
     await becomes("shared", "disabled")
-    writeFileSync(join(directory, ".mcp.json"), '{ "mcpServers": ')
-    change()
-    await expect.poll(() => told.some(({ payload }) => /\.mcp\.json.*JSON/.test(payload?.text)), { interval: 5 }).toBe(true)
-    rmSync(join(directory, ".mcp.json"))
+    rmSync(own)
+    rmSync(file)
+    kernel.graft.emit("watch.changed", { paths: [own, file] })
+    await expect.poll(() => graft.mcp.list(), { interval: 5, timeout: 5_000 }).toEqual([])
     await kernel.graft.trust.revoke(directory)
   })
 })

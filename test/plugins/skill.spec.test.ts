@@ -36,7 +36,8 @@ afterAll(async () => {
   await project[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
-  for (const path of [join(project.data, "config/skills"), join(project.data, ".claude"), join(project.directory, ".graft")]) rmSync(path, { recursive: true, force: true })
+  for (const path of [join(project.data, "config/skills"), join(project.data, ".claude"), ...[".graft", ".agents", ".codex", ".pi", ".opencode"].map((place) => join(project.directory, place)), join(project.data, ".pi")]) rmSync(path, { recursive: true, force: true })
+  delete project.settings.compat
   await list()
   await project.kernel.settled()
   told.length = logged.length = 0
@@ -57,6 +58,18 @@ test("the nearest of a name counts: other agents' places, the user's, the projec
   write(places.user("x"), skill("from the user"))
   write(places.project("y"), skill("from the project", "z", "name: x\n"))
   expect((await list()).map(({ description, scope }) => [description, scope])).toEqual([["from the project", "project"]])
+})
+
+test("what other agents' files say is a skill, too, unless that is switched off; .agents is nobody's", async () => {
+  const places = [".agents/skills", ".codex/skills", ".opencode/skill", ".opencode/skills", ".pi/skills"]
+  for (const [n, place] of places.entries()) write(join(project.directory, place, `s${n}`, "SKILL.md"), skill(place))
+  write(join(project.data, ".pi/agent/skills/s9/SKILL.md"), skill("the user's pi"))
+  const said = async () => (await list()).map(({ description }) => description)
+  expect(await said()).toEqual([...places, "the user's pi"])
+  project.settings.compat = { opencode: false, pi: false }
+  expect(await said()).toEqual(places.slice(0, 2))
+  project.settings.compat = false
+  expect(await said()).toEqual([])
 })
 
 test("exactly what changed is told, and a reload of the plugin tells nothing", async () => {
