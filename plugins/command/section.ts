@@ -19,7 +19,7 @@ export const section: ConfigSection = {
 
 /** Adds those of the config. What is wrong with one leaves the others. */
 export async function configured({ config, location }: Pick<Graft, "config" | "location">, made: Map<string, Command>, problems: string[]): Promise<void> {
-  const blocks = v.safeParse(Blocks, await config.get("commands", location))
+  const blocks = v.safeParse(Blocks, await config.get("commands", location).catch(() => undefined))
   if (!blocks.success) return
   for (const [name, block] of Object.entries(blocks.output)) {
     // What the config's own check refuses has been said there.

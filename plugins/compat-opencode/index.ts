@@ -27,7 +27,9 @@ export default definePlugin({
     // Their code is somebody else's: it is asked about like a project's own, and left alone with the rest of that program's files.
     const open = async (roots: Root[]) => {
       const fresh = roots.filter(({ dir }) => !opened.has(dir))
-      if (fresh.length === 0 || (await graft.config.get("compat.opencode").catch(() => undefined)) === false) return
+      if (fresh.length === 0) return
+      const compat = await graft.config.get<boolean | { opencode?: boolean }>("compat").catch(() => undefined)
+      if (compat === false || (typeof compat === "object" && compat?.opencode === false)) return
       for (const root of fresh) {
         if (opened.has(root.dir)) continue
         opened.add(root.dir)

@@ -43,6 +43,7 @@ function convertSettings(moving: Moving, at: Keys): void {
   switchServers(moving, at)
   moving.imply([...at, "$schema"], "it names the schema of another program's file")
   moving.leave([...at, "hooks"], "hooks run where they stand", "compat-claude-hooks")
+  moving.leave([...at, "disableAllHooks"], "it counts where it stands", "compat-claude-hooks")
   for (const [key, reason] of Object.entries(HOMELESS)) moving.leave([...at, key], reason)
 }
 
@@ -55,7 +56,7 @@ const HOMELESS: Readonly<Record<string, string>> = {
   statusLine: FACE, subagentStatusLine: FACE, outputStyle: "an agent has words of its own", theme: FACE, verbose: FACE, spinnerTipsEnabled: FACE, spinnerVerbs: FACE, prefersReducedMotion: FACE, terminalProgressBarEnabled: FACE, editorMode: FACE, preferredNotifChannel: FACE, language: "a line in AGENTS.md says it",
   enabledPlugins: PLUGINS, extraKnownMarketplaces: PLUGINS, strictKnownMarketplaces: PLUGINS, pluginConfigs: PLUGINS, skippedPlugins: PLUGINS, skippedMarketplaces: PLUGINS,
   enabledMcpjsonServers: "the servers of .mcp.json count once the project is trusted", enableAllProjectMcpServers: "the servers of .mcp.json count once the project is trusted", allowedMcpServers: "the servers that are configured are used", deniedMcpServers: "`mcp.<name>.enabled: false` switches one off",
-  disableAllHooks: "hooks are no settings here", allowManagedHooksOnly: "hooks are no settings here", sandbox: "walls are described in another way", companyAnnouncements: FACE, autoUpdatesChannel: "Graft does not update itself", autoUpdates: "Graft does not update itself", minimumVersion: "Graft does not update itself",
+  allowManagedHooksOnly: "hooks are no settings here", sandbox: "walls are described in another way", companyAnnouncements: FACE, autoUpdatesChannel: "Graft does not update itself", autoUpdates: "Graft does not update itself", minimumVersion: "Graft does not update itself",
   alwaysThinkingEnabled: "a variant of the model says how much it thinks, e.g. anthropic/<id>:high", effortLevel: "a variant of the model says how much it thinks, e.g. anthropic/<id>:high", fastMode: "there is no such mode", availableModels: "`models.allow` and `models.deny` say which models may be used", modelOverrides: "`models.agents` says which model an agent has", advisorModel: "there is no such model",
   plansDirectory: "plans are kept nowhere", autoMemoryDirectory: MEMORY, autoMemoryEnabled: MEMORY, fileSuggestion: FACE, respectGitignore: "searches pass over what git ignores", skipDangerousModePermissionPrompt: "there is no such mode", skipWebFetchPreflight: "nobody is asked about a page but you", otelHeadersHelper: "nothing is told to anybody", feedbackSurveyRate: "nothing is told to anybody", worktree: "there are no worktrees of sessions yet", agent: "a run names its agent: --agent", teammateMode: "there are no teammates", showThinkingSummaries: FACE,
 }

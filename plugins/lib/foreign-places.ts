@@ -39,7 +39,9 @@ export const foreignInstructions = (): ForeignPlace[] =>
 
 /** Whether what lies there is left alone. A project's config speaks of that project's files only. */
 export async function switchedOff({ config, location }: Pick<Graft, "config" | "location">): Promise<(from: Foreign, scope: string) => boolean> {
-  const [everywhere, here] = [await config.get("compat"), await config.get("compat", location)]
+  // Without a config nobody has said so.
+  const read = (...where: [string, string?]) => config.get(...where).catch(() => undefined)
+  const [everywhere, here] = [await read("compat"), await read("compat", location)]
   return (from, scope) => {
     const said = scope === "project" ? here : everywhere
     return said === false || (typeof said === "object" && said !== null && (said as Readonly<Record<string, unknown>>)[from] === false)

@@ -50,8 +50,9 @@ export interface Status { directory: boolean; inode: number; /** When its bytes,
 /** What cannot be looked at is not there. */
 export function look(path: string): Status | undefined {
   try {
-    const status = lstatSync(path)
-    return { directory: status.isDirectory(), inode: status.ino, touched: touched(status), ...(status.isSymbolicLink() && { target: readlinkSync(path) }) }
+    // Much of what is asked for is not there, and exceptions would cost a start milliseconds.
+    const status = lstatSync(path, { throwIfNoEntry: false })
+    return status && { directory: status.isDirectory(), inode: status.ino, touched: touched(status), ...(status.isSymbolicLink() && { target: readlinkSync(path) }) }
   } catch {
     return undefined
   }
