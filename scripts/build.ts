@@ -127,7 +127,9 @@ async function bundlePackages(work: string): Promise<Record<string, string>> {
   const bundle = await rolldown({ input: Object.fromEntries(wanted.map((specifier) => [nameOf(specifier), specifier])), cwd: root, platform: "node", resolve: { mainFields: ["module", "main"] }, transform: { inject: { Headers: [join(root, "plugins/lib/header-list.ts"), "HeaderList"] } }, external: [...NEVER_BUNDLED, /^node:/], logLevel: "silent" })
   const { output } = await bundle.generate({ format: "cjs", dynamicImportInCjs: false, entryFileNames: "[name]-[hash].cjs", chunkFileNames: "shared/[name]-[hash].cjs", minify: true, sourcemap: false })
   await bundle.close()
-  for (const each of output) if (each.type === "chunk") write(join(work, "packages", each.fileName), loadable(each.code))
+  // Node gives CommonJS a default, and a bundle of it has none.
+  const whole = "\nmodule.exports.__esModule || (module.exports.default ??= module.exports)"
+  for (const each of output) if (each.type === "chunk") write(join(work, "packages", each.fileName), loadable(each.isEntry ? each.code + whole : each.code))
   const packages: Record<string, string> = {}
   for (const specifier of wanted) {
     const { fileName } = output.find((chunk) => chunk.type === "chunk" && chunk.isEntry && chunk.name === nameOf(specifier))!
@@ -140,8 +142,8 @@ async function bundlePackages(work: string): Promise<Record<string, string>> {
 async function isWhole(bundle: string, specifier: string): Promise<boolean> {
   try {
     const original = Object.keys((await import(specifier)) as object)
-    // What Node adds to CommonJS is in no bundle.
-    const added = original.includes("module.exports") ? ["module.exports", "default", "__esModule"] : []
+    // What else Node adds to CommonJS is in no bundle.
+    const added = original.includes("module.exports") ? ["module.exports", "__esModule"] : []
     const bundled = new Set([...Object.keys(load(bundle)), ...added])
     return original.every((name) => bundled.has(name))
   } catch {

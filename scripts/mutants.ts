@@ -38,7 +38,7 @@ function firstFailure(copy: string, tests: readonly string[], law?: string): Pro
   const report = join(copy, "report.json")
   rmSync(report, { force: true })
   const args = ["run", "--config", "test/vitest.config.ts", "--bail", "1", "--reporter", "json", "--outputFile", report, ...(law ? ["-t", `\\b${law}\\b`] : []), ...tests]
-  const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), ...args], { cwd: copy, stdio: "ignore", detached: true })
+  const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), ...args], { cwd: copy, stdio: "ignore", detached: true, env: { ...process.env, GRAFT_RUNS: "100" } })
   return new Promise((resolve) => {
     // A worker that loops for ever hears nothing: its whole group is ended.
     const hung = setTimeout(() => { process.kill(-child.pid!, "SIGKILL"); resolve("it hung") }, PATIENCE)

@@ -15,5 +15,5 @@ const npm = { npm_config_userconfig: process.env.npm_config_userconfig ?? join(h
 export default defineConfig({
   root,
   resolve: { alias: { graft: `${root}kernel/index.ts` } },
-  test: { env: { HOME: home, XDG_CONFIG_HOME: "", CODEX_HOME: "", CLAUDE_CONFIG_DIR: "", PI_CODING_AGENT_DIR: "", ...npm }, globalSetup: `${root}test/packages.setup.ts`, include: ["test/**/*.{law,spec,e2e}.test.ts"], exclude: ["test/crash/**", "**/node_modules/**"], pool: "forks", maxWorkers: 3, testTimeout: 20_000, hookTimeout: 20_000, teardownTimeout: 5_000 },
+  test: { env: { HOME: home, XDG_CONFIG_HOME: "", CODEX_HOME: "", CLAUDE_CONFIG_DIR: "", PI_CODING_AGENT_DIR: "", ...npm }, globalSetup: `${root}test/packages.setup.ts`, setupFiles: [`${root}test/properties.setup.ts`], include: ["test/**/*.{law,spec,e2e}.test.ts"], exclude: ["test/crash/**", "**/node_modules/**"], pool: "forks", maxWorkers: 3, testTimeout: 20_000, hookTimeout: 20_000, teardownTimeout: 5_000 },
 })

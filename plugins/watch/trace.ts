@@ -50,7 +50,7 @@ export interface Status { directory: boolean; inode: number; /** When its bytes,
 /** What cannot be looked at is not there. */
 export function look(path: string): Status | undefined {
   try {
-    // Much of what is asked for is not there, and exceptions would cost a start milliseconds.
+    // A missing path is an ordinary answer here, and no exception is made for each.
     const status = lstatSync(path, { throwIfNoEntry: false })
     return status && { directory: status.isDirectory(), inode: status.ino, touched: touched(status), ...(status.isSymbolicLink() && { target: readlinkSync(path) }) }
   } catch {

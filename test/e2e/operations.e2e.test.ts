@@ -27,6 +27,11 @@ describe("operations", () => {
     expect(await here.graft(["plugin", "bisect"])).toMatchObject({ code: 2, err: expect.stringContaining("say what fails") as string })
   })
 
+  it("upgrade --check judges a version, and refuses what is none", async () => {
+    expect(await here.graft(["upgrade", "--check", "0.2.0"])).toMatchObject({ code: 0, out: expect.stringContaining("runs on Graft 0.2.0") as string })
+    expect(await here.graft(["upgrade", "--check", "soon"])).toMatchObject({ code: 2, err: expect.stringContaining('"soon" is no version') as string })
+  })
+
   it("pin holds what runs, the journal says what happened, a profile says whose time it was", async () => {
     const chat = here.terminal(["--model", "demo/demo"])
     await chat.says("demo/demo")

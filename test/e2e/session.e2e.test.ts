@@ -24,6 +24,11 @@ describe("graft run", () => {
     const { out } = await here.graft(["run", "--format", "jsonl", "--file", "note.md", "say @package.json"])
     const admitted = out.split("\n").map((line) => JSON.parse(line || "{}") as { type?: string; data?: { files?: { name: string; media: string }[] } }).find(({ type }) => type === "session.input.admitted")
     expect(admitted!.data!.files).toMatchObject([{ name: "note.md", media: "text/plain" }, { name: "package.json", media: "text/plain" }])
+    // A command's file is a stranger's: it names no file of this machine, where who typed it named none.
+    mkdirSync(join(here.project, ".graft/commands"), { recursive: true })
+    writeFileSync(join(here.project, ".graft/commands/tell.md"), "Tell me of @/etc/passwd and $ARGUMENTS\n")
+    const told = (await here.graft(["run", "--format", "jsonl", "/tell @note.md"])).out.split("\n").find((line) => line.includes("session.input.admitted"))!
+    expect((JSON.parse(told) as { data: { files: { name: string }[] } }).data.files.map(({ name }) => name)).toEqual(["note.md"])
     expect(await here.graft(["run", "-q", "--file", "none.png", "look"])).toMatchObject({ code: 1, err: expect.stringContaining("none.png is not there") as string })
     expect(await here.graft(["run", "-q"], { input: "x".repeat(10 * 1024 * 1024) })).toMatchObject({ code: 2, err: expect.stringContaining("--file") as string })
     expect(await here.graft(["run", "--session", "ses_none", "x"])).toMatchObject({ code: 2, err: expect.stringContaining("there is no session") as string })

@@ -199,7 +199,7 @@ export class Conversation implements Hearer {
     const prompt = await project.command.expand(text, { directory, ...(this.talk.session && { session: this.talk.session }) })
     const none = prompt === undefined ? await noCommand(text, project) : undefined
     if (none) return this.line(none, "yellow")
-    await this.#prompt(prompt ?? text)
+    await this.#prompt(prompt ?? text, text)
   }
 
   /** A new session is made with the first thing that is done in it. */
@@ -226,12 +226,13 @@ export class Conversation implements Hearer {
     }
   }
 
-  async #prompt(text: string): Promise<void> {
+  /** Files come along that the person named: a command's file, and what its shell lines print, are a stranger's words. */
+  async #prompt(text: string, typed = text): Promise<void> {
     const { talk } = this
     const { directory } = this.place
     await this.#begin()
     if (!this.#waiting) talk.since = Date.now()
-    const files = mentioned(text, directory)
+    const files = mentioned(typed, directory)
     await this.#graft.session.prompt({ session: talk.session!, text, ...(files.length > 0 && { files }) })
     if (files.length > 0) this.line(`attached: ${files.map((file) => relative(directory, file)).join(", ")}`, "dim")
     this.#await()

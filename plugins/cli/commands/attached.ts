@@ -35,7 +35,8 @@ async function begin(there: Elsewhere, flags: Flags, said: string | undefined, t
   terminal.signal.throwIfAborted()
   const expand = { service: "command", method: "expand", args: [said, { directory: session.directory, session: session.id }], location: session.location }
   const prompt = said?.startsWith("/") ? ((await there.remote.call<string | undefined>(expand)) ?? said) : said
-  const files = [...(flags.file ?? []), ...mentioned(prompt ?? "", terminal.directory)].map((source) => attachable(source, terminal.directory))
+  // Only what the person named: a command's file, and what its shell lines print, are a stranger's words.
+  const files = [...(flags.file ?? []), ...mentioned(said ?? "", terminal.directory)].map((source) => attachable(source, terminal.directory))
   if (prompt === undefined && files.length === 0) await there.session.run(session.id)
   else await there.session.prompt({ session: session.id, text: prompt ?? "", ...(files.length > 0 && { files: [...new Set(files)] }) })
   return { session: session.id, after, started, model: session.model ?? "" }

@@ -104,7 +104,8 @@ async function begin(graft: Graft, flags: Flags, positionals: readonly string[],
   terminal.signal.throwIfAborted()
   // "/name" is a command that is kept in a file, where there is one.
   const prompt = said?.startsWith("/") ? ((await project.command.expand(said, { directory: session.directory, session: session.id, signal: terminal.signal })) ?? said) : said
-  const files = [...(flags.file ?? []), ...mentioned(prompt ?? "", terminal.directory)].map((source) => attachable(source, terminal.directory))
+  // Only what the person named: a command's file, and what its shell lines print, are a stranger's words.
+  const files = [...(flags.file ?? []), ...mentioned(said ?? "", terminal.directory)].map((source) => attachable(source, terminal.directory))
   if (prompt === undefined && files.length === 0) await graft.session.run(session.id)
   else await graft.session.prompt({ session: session.id, text: prompt ?? "", ...(files.length > 0 && { files: [...new Set(files)] }) })
   // Nothing waits for them, and none comes too late: the first reply is still on its way.
