@@ -1,5 +1,5 @@
 /** The levers of operations, as a person pulls them: beside a running instance, and alone. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { BIN, place, type Place } from "./graft.ts"
@@ -42,6 +42,7 @@ describe("operations", () => {
     await here.graft(["plugin", "reload"])
     expect((await here.graft(["plugin", "list"])).out).toMatch(/one@1[\s\S]*two@2/)
     expect((await here.graft(["doctor"])).out).toContain("plugin one: is pinned: what is saved is not run  → graft plugin unpin one")
+    expect(await here.graft(["why", "tool", "one"])).toMatchObject({ code: 0, out: expect.stringContaining("tool one  added by one@1 (user") as string })
     await here.graft(["plugin", "unpin", "one"])
     await here.graft(["plugin", "reload", "one"])
     expect((await here.graft(["plugin", "journal", "one"])).out).toMatch(/one .*@1 +committed[\s\S]*one .*@2 +committed/)
@@ -61,6 +62,18 @@ describe("operations", () => {
     expect(existsSync(file)).toBe(true)
     rmSync(join(here.plugins, "tool-ls"), { recursive: true })
     expect((await here.graft(["why", "tool", "ls"])).out).toContain("(built-in")
+  })
+
+  it("add installs what is made for this Graft, as it is built", async () => {
+    const folder = join(here.project, "parcel")
+    mkdirSync(folder)
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "graft-parcel", version: "1.0.0", type: "module", graft: "./index.js", engines: { graft: ">=0.1" } }))
+    writeFileSync(join(folder, "index.js"), tool("parcel"))
+    expect(await here.graft(["plugin", "add", folder])).toMatchObject({ code: 0, out: expect.stringContaining("graft-parcel 1.0.0, used where it lies: parcel") as string })
+    expect(await here.graft(["run", "--allow", "parcel", "use parcel {}"])).toMatchObject({ code: 0, out: expect.stringContaining("v1 of parcel") as string })
+    expect(await here.graft(["upgrade", "--check", "0.0.1"])).toMatchObject({ code: 1, out: expect.stringContaining("graft-parcel was made for Graft >=0.1") as string })
+    expect(await here.graft(["plugin", "remove", "parcel"])).toMatchObject({ code: 0 })
+    expect(await here.graft(["permission", "test", "read", "/etc/passwd"])).toMatchObject({ code: 2, err: expect.stringContaining('put the whole in quotes, e.g. graft permission test "read /etc/passwd"') as string })
   })
 
   it("the graph is drawn into a file, and asks for what there is", async () => {

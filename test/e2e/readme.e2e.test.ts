@@ -38,6 +38,7 @@ const CHECKS: Record<string, Check> = {
   'npm install && npm start -- run "Read package.json and tell me what this project is"': runs(["run", "Read package.json and tell me what this project is"]),
   "npm install && npm test": isScript("test"),
   "npm install": isScript("prepare"),
+  "npm install -g .": () => expect((JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { bin: { graft: string } }).bin.graft).toBe("plugins/cli/bin.cjs"),
   "npm start -- tour": heldBy("tour.e2e.test.ts"),
   "npm start": isScript("start"),
   "npm start --": isScript("start"),

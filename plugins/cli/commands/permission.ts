@@ -29,7 +29,8 @@ type Values = ReturnType<typeof parse<typeof OPTIONS>>["values"]
 export const permission = (graft: Graft): Work => ({
   usage: usageOf("graft permission <verb> [what] [options]", OPTIONS, NOTES),
   async run(argv, terminal) {
-    const { values, positionals: [word = "list", what] } = parse(argv, OPTIONS)
+    const { values, positionals: [word = "list", what, ...more] } = parse(argv, OPTIONS)
+    if (more.length > 0) throw new UsageError(`"${more.join(" ")}" would be left out: put the whole in quotes, e.g. graft permission ${word} ${JSON.stringify([what, ...more].join(" "))}`)
     const verb = choose(word, ["list", "test", "forget"], "verb")
     using project = await graft.at(locationOf(terminal.directory))
     await comeUp(graft)

@@ -25,7 +25,7 @@ export const why = (graft: Graft): Work => ({
     if (noun === "config") return config(graft).run(["explain", ...(name === undefined ? [] : [name])], terminal)
     if (noun === "plugin") return inspect({ graft, terminal, id: name!, values: {} })
     using kernel = await inspection(graft, terminal.directory)
-    return noun === "service" ? service(kernel, terminal, name!) : row(kernel, terminal, noun, name!)
+    return noun === "service" ? await service(kernel, terminal, name!) : await row(kernel, terminal, noun, name!)
   },
 })
 

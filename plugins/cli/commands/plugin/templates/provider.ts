@@ -8,7 +8,7 @@ import type { LanguageModelV4, LanguageModelV4StreamPart } from "@ai-sdk/provide
 export default definePlugin({
   setup(graft) {
     graft.add("model", { provider: "NAME", id: "echo", name: "Echo", limits: { context: 8_000 }, cost: { input: 0, output: 0 }, capabilities: { tools: false } })
-    graft.add("provider", { id: "NAME", name: "NAME", ready: true, rank: 1, defaultModel: "echo", languageModel: (model) => speak(model.id) })
+    graft.add("provider", { id: "NAME", name: "NAME", ready: true, rank: -1, defaultModel: "echo", languageModel: (model) => speak(model.id) })
   },
 })
 
