@@ -46,7 +46,7 @@ export async function expand(graft: Graft, leash: Leash, commands: readonly Comm
     at = match.index + token.length
     if (line !== undefined) prompt += await outputOf(graft, leash, command, filled(line, whole, words), context)
     else if (path !== undefined) {
-      const content = await contentOf(graft, path, context)
+      const content = await contentOf(graft, command, path, context)
       if (content !== undefined) files.push(`${path}:\n\n${content}`)
       prompt += token
     } else prompt += number === undefined ? whole : (words[Number(number) - 1] ?? "")
@@ -83,10 +83,13 @@ async function outputOf(graft: Graft, leash: Leash, { name, file }: Command, lin
 }
 
 /** A file of the project; what is elsewhere, or no text, stays a word. */
-async function contentOf(graft: Graft, path: string, { directory }: Context): Promise<string | undefined> {
+/** What lies in the project, as far as it may be read: a file of secrets asks here as everywhere. */
+async function contentOf(graft: Graft, { name, file: from }: Command, path: string, { directory, session, signal = new AbortController().signal }: Context): Promise<string | undefined> {
   try {
     const { real } = await locate(path, directory)
     if (!inside(graft.location!, real)) return undefined
+    const { allowed } = await graft.permission.request({ action: "read", resource: real, detail: `a file of the command /${name} (${from})`, ...(session && { session }) }, { signal })
+    if (!allowed) return undefined
     const file = await readTextFile(real)
     return file && (file.text.length > MOST_FILE ? `${file.text.slice(0, MOST_FILE)}\n…` : file.text)
   } catch {

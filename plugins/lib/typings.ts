@@ -119,13 +119,15 @@ function write(file: string, text: string, written: string[]): void {
 /** Beside it, then in its place: an editor never sees half of it. */
 function replace(directory: string, make: (into: string) => void): void {
   const beside = join(dirname(directory), `.${basename(directory)}.${process.pid}`)
-  rmSync(beside, { recursive: true, force: true })
+  const old = `${beside}.old`
+  for (const left of [beside, old]) rmSync(left, { recursive: true, force: true })
   mkdirSync(beside, { recursive: true })
   try {
     make(beside)
-    rmSync(directory, { recursive: true, force: true })
-    renameSync(beside, directory)
+    // Moved, not emptied: another process may be at the same, and whichever comes last is as good.
+    try { renameSync(directory, old) } catch { /* there was none */ }
+    try { renameSync(beside, directory) } catch (error) { if (!existsSync(directory)) throw error }
   } finally {
-    rmSync(beside, { recursive: true, force: true })
+    for (const left of [beside, old]) rmSync(left, { recursive: true, force: true })
   }
 }

@@ -1,5 +1,5 @@
 /** The levers of operations, as a person pulls them: beside a running instance, and alone. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { BIN, place, type Place } from "./graft.ts"
@@ -25,6 +25,14 @@ describe("operations", () => {
     expect(await here.graft(["plugin", "bisect", "--probe", "true"])).toMatchObject({ code: 1, out: expect.stringContaining("there is nothing to find") as string })
     expect(await here.graft(["plugin", "bisect", "--probe", "false"])).toMatchObject({ code: 1, out: expect.stringContaining("it is none of them") as string })
     expect(await here.graft(["plugin", "bisect"])).toMatchObject({ code: 2, err: expect.stringContaining("say what fails") as string })
+  })
+
+  it("several plugins may be made at once, the types for the editor with them", async () => {
+    rmSync(join(here.plugins, ".types"), { recursive: true, force: true })
+    for (const { code, err } of await Promise.all(["red", "green", "blue"].map((name) => here.graft(["plugin", "new", name])))) expect(code, err).toBe(0)
+    for (const name of ["red", "green", "blue"]) rmSync(join(here.plugins, `${name}.ts`))
+    expect(readdirSync(here.plugins)).toEqual(expect.arrayContaining([".types"]))
+    expect(readdirSync(here.plugins).filter((name) => name.startsWith("..types"))).toEqual([])
   })
 
   it("upgrade --check judges a version, and refuses what is none", async () => {

@@ -121,6 +121,10 @@ describe("pages and names", () => {
 describe("what comes in", () => {
   const json = { "content-type": "application/json" }
 
+  it("is refused when nothing here could carry it", async () => {
+    expect(await raw(bearer(), { method: "TRACE" })).toMatchObject({ status: 405, error: { code: "server.method" } })
+  })
+
   it("is refused when it is too large, whether it says so or not", async () => {
     const large = JSON.stringify({ title: "x".repeat(2_000) })
     expect(await raw({ ...bearer(), ...json, "content-length": String(large.length) }, { method: "POST", path: "/sessions", body: large })).toMatchObject({ status: 413, error: { code: "server.large" } })

@@ -71,6 +71,8 @@ export class Listener {
 
   #unfit({ method = "GET", headers }: IncomingMessage, url: URL | undefined): Refusal | undefined {
     if (!url) return { status: 400, code: "server.request", message: "this is no address of this server" }
+    // The Fetch API has no request for it.
+    if (method === "TRACE") return { status: 405, code: "server.method", message: "nothing is traced here", headers: { allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" } }
     const protocol = headers[PROTOCOL_HEADER]
     if (protocol !== undefined && protocol !== String(PROTOCOL)) return { status: 426, code: "server.protocol", message: `this server speaks protocol ${PROTOCOL}, not ${String(protocol).slice(0, 20)}: ${Number(protocol) > PROTOCOL ? "it is older than its client; end it, and start the newer one" : "the client is too old for it"}`, field: PROTOCOL_HEADER, headers: { upgrade: `graft/${PROTOCOL}` } }
     const { successor } = this.#held
