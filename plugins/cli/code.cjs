@@ -54,8 +54,13 @@ function keep() {
     for (const [file, script] of fresh) {
       const made = join(directory, `${basename(file)}.${process.pid}`)
       // On the disk before it has its name: V8 believes what it is given.
-      writeFileSync(made, script.createCachedData(), { mode: 0o600, flush: true })
-      renameSync(made, join(directory, basename(file)))
+      try {
+        writeFileSync(made, script.createCachedData(), { mode: 0o600, flush: true })
+        renameSync(made, join(directory, basename(file)))
+      } catch (error) {
+        rmSync(made, { force: true })
+        throw error
+      }
     }
   } catch { /* a read-only home only starts slower */ }
   fresh.clear()
