@@ -118,7 +118,7 @@ export class Shelf {
   }
 
   async unfit(version: string): Promise<Unfit[]> {
-    const satisfies = await semver()
+    const { satisfies } = (await import("semver")).default
     return (await this.lock.read()).flatMap(({ name, engines }): Unfit[] => (engines !== undefined && !satisfies(version, engines, { includePrerelease: true }) ? [{ name, engines, what: "package" }] : []))
   }
 
@@ -144,7 +144,7 @@ export class Shelf {
   /** For this Graft, and with ids that are free. */
   async #fits({ name, version, engines, entries }: Entry, replace: boolean): Promise<void> {
     const graft = this.#graft.kernel.version
-    if (engines !== undefined && !(await semver())(graft, engines, { includePrerelease: true })) throw new PackageError("package.engines", `${name}@${version} was made for Graft ${engines}, and this is ${graft}: ask for another version of it (${name}@<range>)`)
+    if (engines !== undefined && !(await import("semver")).default.satisfies(graft, engines, { includePrerelease: true })) throw new PackageError("package.engines", `${name}@${version} was made for Graft ${engines}, and this is ${graft}: ask for another version of it (${name}@<range>)`)
     for (const id of Object.keys(entries)) {
       const other = (await this.lock.read()).find((each) => each.name !== name && Object.hasOwn(each.entries, id))
       if (other) throw new PackageError("package.taken", `${name} has a plugin "${id}", and so has ${other.name}, which is installed: graft plugin remove ${other.name} first`)
@@ -200,12 +200,6 @@ export class Shelf {
       await rm(path, { recursive: true, force: true })
     }
   }
-}
-
-/** In a bundle its functions are the module; from the sources they are its default. */
-const semver = async () => {
-  const module = await import("semver")
-  return (module.default ?? module).satisfies
 }
 
 /** A path is a folder that is used where it lies. */

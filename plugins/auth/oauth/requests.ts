@@ -4,6 +4,7 @@
  */
 import type { HttpRequestOptions } from "oauth4webapi"
 import { messageOf } from "graft"
+import { isLoopback } from "../../lib/loopback.ts"
 import { providerFetch, textOf } from "../../lib/provider-fetch.ts"
 import { unreachable } from "../../lib/unreachable.ts"
 import { AuthError } from "../errors.ts"
@@ -15,19 +16,19 @@ export const library = (): Promise<Library> => import("oauth4webapi")
 const DEADLINE = 20_000
 const MOST_BYTES = 256 * 1024
 
-export const isLoopback = ({ protocol, hostname }: URL): boolean => protocol === "http:" && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+export const isOwn = ({ protocol, hostname }: URL): boolean => protocol === "http:" && isLoopback(hostname)
 
 /** Plain HTTP is for this machine alone. */
 export function safeUrl(text: string, what: string): URL {
   const url = URL.parse(text)
-  if (!url || (url.protocol !== "https:" && !isLoopback(url))) throw new AuthError("auth.login", `${what} is no https address`)
+  if (!url || (url.protocol !== "https:" && !isOwn(url))) throw new AuthError("auth.login", `${what} is no https address`)
   return url
 }
 
 const soon = (signal: AbortSignal | undefined): AbortSignal => AbortSignal.any([AbortSignal.timeout(DEADLINE), ...(signal ? [signal] : [])])
 
 export function options<Body>({ allowInsecureRequests, customFetch }: Library, url: string, signal?: AbortSignal): HttpRequestOptions<"POST", Body> {
-  return { [allowInsecureRequests]: isLoopback(new URL(url)), [customFetch]: ask, signal: soon(signal) }
+  return { [allowInsecureRequests]: isOwn(new URL(url)), [customFetch]: ask, signal: soon(signal) }
 }
 
 /** A document, or undefined where there is none. */

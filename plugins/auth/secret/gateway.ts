@@ -7,7 +7,7 @@ import { messageOf } from "graft"
 import { webJson } from "../../lib/web-json.ts"
 import type { Gateway, KeyMethod, OAuthMethod } from "../contract.ts"
 import { AuthError } from "../errors.ts"
-import { isLoopback } from "../oauth/requests.ts"
+import { isOwn } from "../oauth/requests.ts"
 
 const FRESH = 3_600_000
 const MOST = 64
@@ -30,7 +30,7 @@ const known = new Map<string, { at: number; document: Document }>()
 /** Where a gateway is, however it was typed: only its origin counts, and only HTTPS, but for this machine. */
 export function originOf(text: string): string {
   const url = URL.parse(text.includes("://") ? text : `https://${text}`)
-  if (!url || (url.protocol !== "https:" && !isLoopback(url)) || url.username !== "") throw new AuthError("auth.gateway", "a gateway is an address such as https://ai.example.com")
+  if (!url || (url.protocol !== "https:" && !isOwn(url)) || url.username !== "") throw new AuthError("auth.gateway", "a gateway is an address such as https://ai.example.com")
   return url.origin
 }
 
@@ -71,5 +71,5 @@ async function documentOf(url: string): Promise<Document> {
 
 function isSafe(address: string): boolean {
   const url = URL.parse(address)
-  return url !== null && (url.protocol === "https:" || isLoopback(url))
+  return url !== null && (url.protocol === "https:" || isOwn(url))
 }

@@ -1,5 +1,6 @@
 /** `graft serve`: this process serves its home over HTTP, for every project, until it is ended or a newer one takes over. */
 import type { Graft } from "graft"
+import { isLoopback } from "../../lib/loopback.ts"
 import { parse, UsageError, usageOf, type Options } from "../arguments.ts"
 import type { Work } from "../contract.ts"
 import { EXIT } from "../dispatch.ts"
@@ -43,5 +44,3 @@ export const serve = (graft: Graft): Work => ({
     return EXIT.done
   },
 })
-
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")

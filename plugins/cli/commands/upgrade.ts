@@ -12,9 +12,7 @@ export const upgrade = (graft: Graft): Work => ({
   usage: usageOf("graft upgrade --check [version]", OPTIONS, "Without a version: this one's. Graft itself is upgraded by npm: npm install -g graft@latest. Exit code 1 when something would not be loaded."),
   async run(argv, terminal) {
     const { values, positionals: [version = graft.kernel.version] } = parse(argv, OPTIONS)
-    const module = await import("semver")
-    // In a bundle its functions are the module.
-    const semver = module.default ?? module
+    const semver = (await import("semver")).default
     if (!semver.valid(version)) throw new UsageError(`"${version}" is no version, e.g. ${semver.inc(graft.kernel.version, "minor")}`)
     if (!values.check) return terminal.err("Graft is upgraded by npm: npm install -g graft@latest; before that: graft upgrade --check <version>\n"), EXIT.usage
     using project = await graft.at(terminal.directory)

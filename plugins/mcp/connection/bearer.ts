@@ -3,6 +3,7 @@
  * address, a refused one is renewed once, and what a refusal says of how to log in is kept.
  */
 import type { FetchLike } from "@modelcontextprotocol/client"
+import { isLoopback } from "../../lib/loopback.ts"
 
 /** What a 401 or 403 says (RFC 9728 5.1, RFC 6750 3): where the resource is described, and which scopes it wants. */
 export interface Challenge { metadata?: string; scopes?: readonly string[] }
@@ -37,8 +38,6 @@ function carrying(init: RequestInit | undefined, token: string | undefined): Req
   headers.set("authorization", `Bearer ${token}`)
   return { ...init, headers }
 }
-
-export const isLoopback = (host: string): boolean => host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 /** `name="value"` pairs behind "Bearer"; what is no address is none. */
 export function challengeIn(header: string): Challenge {
